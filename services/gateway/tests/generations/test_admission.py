@@ -216,6 +216,7 @@ async def test_a_refusal_before_admission_does_not_use_the_key_up(world: World) 
 async def test_an_answer_that_died_with_its_process_is_rebuilt(world: World, answer: object, status: int) -> None:
     _, headers = await world.store()
     first = await world.create(headers, "one-key")
+    await world.until(lambda: _is_queued(world))
     await _forget_the_reply(world)
     if answer:
         await _project_as_declined(world, id_of(first))
@@ -254,6 +255,10 @@ async def test_a_reply_nobody_waits_for_any_more_does_no_harm(world: World) -> N
 
 async def _has_received(world: World, messages: int) -> bool:
     return len(world.neighbours.heard) == messages
+
+
+async def _is_queued(world: World) -> bool:
+    return bool(await world.pool.fetchval("SELECT state FROM generations") == "queued")
 
 
 async def _broker_is_gone(world: World) -> bool:

@@ -7,39 +7,44 @@ The rule of the 503: it is only returned when it is certain that nothing will co
 3. Each message is published and its reply awaited. Admitted: accepted. Declined: the row is removed, the response kept.
 4. Not confirmed or no reply in time: the session gets a request to withdraw the id. ``withdrawn`` leaves a tombstone
    that refuses the message however late it arrives; every trace here is removed too, 503. Any other state: accepted.
-5. The session does not answer either: the message stays in the outbox and will be delivered: accepted. Where its answer
-   may have been lost, it is asked again for as long as a process takes to start: a tombstone would break that promise.
+5. The session does not answer either: accepted, and the message is noted to be sent until the saga knows it, for a
+   broker that is wiped now would lose it. Where the session's answer may have been lost, it is asked again for as long
+   as a process takes to start: a tombstone would break that promise.
 
 A commit whose acknowledgement was lost is run again whole, with the same ids. Only if the database stays unavailable
-after such a commit and the session does not answer is the outcome unknown: the response says so (``outcome_unknown``).
+after a commit and the session does not answer is the outcome unknown: the response says so (``outcome_unknown``).
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, GenerationRequested, Message, Owner
-from atelier_contracts.billing import QuoteRefusal
+from atelier_contracts import GenerationQueued, GenerationRejected, Message, Owner
 from atelier_gateway.generations import admission_store, token_caps
+from atelier_gateway.generations.admission_request import (
+    Accepted,
+    AdmissionOutcome,
+    AdmissionRequest,
+    Declined,
+    KeyTaken,
+    Unavailable,
+)
 from atelier_gateway.generations.token_caps import TokenRefused
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import IdempotencyClaim, StoredResponse
-from atelier_gateway.identity.client_token_store import TokenUse
 from atelier_gateway.media import store as media_store
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.peers.withdrawal import withdraw_surely
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.projection.caps import CapView, cap_view
-from atelier_gateway.projection.store import NewGeneration
+from atelier_gateway.projection.caps import cap_view
 from atelier_messaging import Batcher, Bus, Overloaded, Transaction, is_outage
 from atelier_messaging.outages import until_available
 from atelier_messaging.writes import WriteConflict
-from atelier_telemetry.tracing import Span
 
 BATCH_MAX = 100
 WAITING_MAX = 2_000
@@ -47,61 +52,6 @@ COMMIT_PAUSE_S = 0.3
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class AdmissionRequest:
-    """One POST to be admitted, with the claim of its Idempotency-Key if it has one."""
-
-    generation: NewGeneration
-    event: GenerationRequested
-    span: Span
-    """Of the POST; its message continues this trace although many share the commit."""
-    claim: IdempotencyClaim | None = None
-    envelope: Envelope | None = None
-    """Its message, once it is written."""
-    uses: Sequence[media_store.FileUse] = ()
-    """Its input files."""
-    token_use: TokenUse | None = None
-    """What it takes of the cap of the client token that it came with."""
-    is_in_doubt: bool = False
-    """Whether a commit was under way when the database went away."""
-
-    @property
-    def takes_locks(self) -> bool:
-        """Whether it uses objects of the store or a client token, which are locked while it is written."""
-        return self.token_use is not None or any(use.key is not None for use in self.uses)
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Admitted: it will be rendered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """Refused before any credits were held. ``available`` is None if unknown."""
-
-    reason: str
-    required: int
-    available: int | None
-    cap: CapView | None = None
-    """The cap that left too little room, where that is the reason."""
-    quote: QuoteRefusal | None = None
-    """Why the quote does not hold, where that is the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyTaken:
-    """Another request holds the Idempotency-Key; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """Nothing will come of it (``is_certain``), or the outcome is unknown."""
-
-    is_certain: bool = True
-
-
-AdmissionOutcome = Accepted | Declined | KeyTaken | TokenRefused | Unavailable
 WRITTEN = Accepted()
 """What writing a request comes to where nothing stood in its way; whether it is admitted is the saga's to say."""
 
@@ -141,6 +91,16 @@ class Admission:
         reply = await self._replies.publish_and_wait(request.generation.id, publishing, timeout_s=self._timeout_s)
         return await self._outcome_of(request, reply)
 
+    async def is_promised(self, generation_id: UUID) -> bool:
+        """Whether a request that the saga has said nothing of yet is certain to reach it, or has."""
+        if await unconfirmed_store.keep_unsent_request(self._bus.unit.pool, generation_id):
+            return True
+        try:
+            return bool(await self._peers.get_generation_events([generation_id]))
+        except PeerUnavailable as error:
+            logger.warning("whether the saga knows generation %s is not known yet: %s", generation_id, error)
+            return False
+
     async def store_response(
         self, claim: IdempotencyClaim | None, response: StoredResponse, *, declined: UUID | None = None
     ) -> None:
@@ -166,12 +126,28 @@ class Admission:
         try:
             state = await withdraw_surely(self._peers, request.generation.id)
         except PeerUnavailable as error:
-            logger.warning("generation %s not withdrawn, it stays in the outbox: %s", request.generation.id, error)
-            return Accepted()
+            logger.warning("generation %s not withdrawn, it is sent until known: %s", request.generation.id, error)
+            return await self._promise(request)
         if state == "withdrawn":
             return await self._erase(request)
         if state == "rejected":
             return await self._read_rejection(request)
+        return Accepted()
+
+    async def _promise(self, request: AdmissionRequest) -> AdmissionOutcome:
+        """Accepted once its message is noted, to be sent until the saga knows it."""
+
+        async def note() -> None:
+            async with self._bus.unit.once(dispatch=False) as tx:
+                await unconfirmed_store.insert(tx.connection, request.event)
+
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await until_available(note, what="note of a request", pause_s=COMMIT_PAUSE_S)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return Unavailable(is_certain=False)
         return Accepted()
 
     async def _read_rejection(self, request: AdmissionRequest) -> AdmissionOutcome:

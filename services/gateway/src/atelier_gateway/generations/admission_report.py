@@ -1,6 +1,6 @@
 """What an admission came to, for the client and for the log."""
 
-from atelier_gateway.generations.admission import Accepted, AdmissionOutcome, Declined, KeyTaken, Unavailable
+from atelier_gateway.generations.admission_request import Accepted, AdmissionOutcome, Declined, KeyTaken, Unavailable
 from atelier_gateway.generations.generation_log import log_admission
 from atelier_gateway.generations.token_caps import TokenRefused
 from atelier_gateway.projection.store import NewGeneration

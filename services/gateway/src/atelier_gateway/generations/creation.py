@@ -21,16 +21,16 @@ from atelier_contracts import GenerationRequested, Owner, RenderSpec, Work
 from atelier_contracts.routes import reply_key
 from atelier_contracts.value_objects import Metadata
 from atelier_gateway.generations import input_rules
-from atelier_gateway.generations.admission import (
+from atelier_gateway.generations.admission import Admission
+from atelier_gateway.generations.admission_report import cap_problem, log_outcome
+from atelier_gateway.generations.admission_request import (
     Accepted,
-    Admission,
     AdmissionOutcome,
     AdmissionRequest,
     Declined,
     KeyTaken,
     Unavailable,
 )
-from atelier_gateway.generations.admission_report import cap_problem, log_outcome
 from atelier_gateway.generations.capacity import Capacity
 from atelier_gateway.generations.decline_problems import check_spend_limit, declined_problem
 from atelier_gateway.generations.provider_catalogue import (
@@ -284,6 +284,8 @@ class GenerationCreator:
             amounts = error["required"], error["available"]
             refusal = Declined(error["code"], *amounts, error.get("cap"), error.get("quote"))
             response = shape.problem(declined_problem(refusal, is_client=principal.client is not None))
+        elif generation.snapshot.state == "accepted" and not await self._admission.is_promised(lost.holder):
+            raise Problem("request_in_progress", "What became of the first request is not known yet.")
         else:
             response = shape.accepted(generation)
         reply = StoredResponse(response.status_code, bytes(response.body))

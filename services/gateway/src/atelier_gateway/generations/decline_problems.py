@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from atelier_contracts.billing import QuoteRefusal
-from atelier_gateway.generations.admission import Declined
+from atelier_gateway.generations.admission_request import Declined
 from atelier_gateway.projection.caps import CapView
 from atelier_gateway.web.problems import Problem
 

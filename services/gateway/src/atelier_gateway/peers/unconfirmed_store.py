@@ -1,7 +1,8 @@
 """SQL of messages that are sent again until they are known to have had their effect.
 
-A grant, a correction or a cap has when billing has answered, a cancel when its generation has ended. A deletion has no
-answer: it is sent six times in all, the last time half an hour after the first.
+A grant, a correction or a cap has when billing has answered, a cancel when its generation has ended, a request when the
+saga has begun it. A deletion has no answer: it is sent six times in all, the last time half an hour after the first. So
+is a request that the saga never begins; the recovery of stalled generations ends it then.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,6 +16,7 @@ from atelier_contracts import (
     CapSet,
     CreditGranted,
     GenerationDeleted,
+    GenerationRequested,
     GrantCredit,
     Message,
     ReturnCredit,
@@ -30,7 +32,7 @@ Sent = TypeVar("Sent", bound=Message)
 TO_BILLING = (GrantCredit.name, ReturnCredit.name, TakeBackCredit.name, SetCap.name)
 REPEATED_MAX = 100
 RESEND_S_MAX = 1_800.0
-DELETION_RESENDS = 5
+UNANSWERED_RESENDS_MAX = 5
 """At doubling intervals, so that a wipe that lasts for minutes does not take them all."""
 CONFIRMED_KEPT_DAYS = 30
 """Longer than a second answer can be on its way."""
@@ -55,7 +57,10 @@ WITH done AS (
     WHERE {_IS_DUE} AND CASE m.name
         WHEN '{CancelRequested.name}'
         THEN NOT EXISTS (SELECT FROM generations g WHERE g.id = m.subject AND g.rank < 9)
-        WHEN '{GenerationDeleted.name}' THEN m.resends >= {DELETION_RESENDS}
+        WHEN '{GenerationDeleted.name}' THEN m.resends >= {UNANSWERED_RESENDS_MAX}
+        WHEN '{GenerationRequested.name}'
+        THEN m.resends >= {UNANSWERED_RESENDS_MAX}
+             OR NOT EXISTS (SELECT FROM generations g WHERE g.id = m.subject AND g.rank = 0)
         ELSE false END
     ORDER BY sent_at LIMIT {REPEATED_MAX} FOR UPDATE SKIP LOCKED
 )
@@ -84,6 +89,16 @@ WITH heard AS (
 )
 SELECT subject, is_open FROM known WHERE is_repeated OR NOT is_open
 """
+_KEEP_UNSENT = """
+WITH unsent AS (
+    SELECT o.name, (o.body::jsonb - 'reply_to')::text AS body FROM outbox o
+    WHERE o.name = $2 AND (o.body::jsonb ->> 'generation_id')::uuid = $1
+), kept AS (
+    INSERT INTO unconfirmed_messages (subject, name, body) SELECT $1, name, body FROM unsent ON CONFLICT DO NOTHING
+)
+SELECT EXISTS (SELECT FROM unsent)
+       OR EXISTS (SELECT FROM unconfirmed_messages WHERE subject = $1 AND name = $2 AND confirmed_at IS NULL)
+"""
 _PRUNE = "DELETE FROM unconfirmed_messages WHERE confirmed_at < now() - make_interval(days => $1)"
 _USED = (
     "SELECT key FROM files WHERE key = ANY($1::text[]) UNION SELECT upload_key FROM files WHERE upload_key = ANY($1)"
@@ -102,6 +117,12 @@ async def insert(connection: Connection, message: Sent) -> Sent:
     body = repeated.model_dump_json(exclude_defaults=True)
     await connection.execute(_INSERT, message.subject, message.name, body, ordered_at)
     return message
+
+
+async def keep_unsent_request(pool: Pool, generation_id: UUID) -> bool:
+    """Whether the request of this generation is sent until the saga knows it. One that still waits in the outbox is
+    noted, to be."""
+    return bool(await pool.fetchval(_KEEP_UNSENT, generation_id, GenerationRequested.name))
 
 
 async def is_any_due(pool: Pool, *, after_s: float) -> bool:

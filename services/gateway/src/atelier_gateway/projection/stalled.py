@@ -23,10 +23,11 @@ UPDATE generations SET unknown_at = CASE WHEN id = ANY($2::uuid[]) THEN COALESCE
 WHERE id = ANY($1::uuid[]) AND rank < 9 AND (unknown_at IS NOT NULL OR id = ANY($2::uuid[]))
 RETURNING id, unknown_at < now() AS again
 """
-# A request that still waits in our outbox is late, not lost.
+# A request that still waits in our outbox, or is sent again until the saga knows it, is late, not lost.
 _UNSENT = """
 SELECT w.id FROM unnest($1::uuid[]) AS w(id)
 WHERE EXISTS (SELECT FROM outbox o WHERE o.name = $2 AND (o.body::jsonb ->> 'generation_id')::uuid = w.id)
+   OR EXISTS (SELECT FROM unconfirmed_messages m WHERE m.subject = w.id AND m.name = $2 AND m.confirmed_at IS NULL)
 """
 _OLDEST = """
 SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM generations WHERE rank < 3
@@ -45,7 +46,7 @@ async def record_answer(pool: Pool, asked: Sequence[UUID], unknown: Sequence[UUI
 
 
 async def find_unsent(pool: Pool, ids: Sequence[UUID]) -> set[UUID]:
-    """Those whose request no broker has confirmed yet."""
+    """Those whose request no broker has confirmed yet, or that is still sent again."""
     return {row["id"] for row in await pool.fetch(_UNSENT, list(ids), GenerationRequested.name)}
 
 

@@ -32,7 +32,8 @@ WITH job AS (
     SELECT j.*, t.served, t.running AS own_running,
            (SELECT count(*) FROM jobs w
             WHERE w.lane = j.lane AND w.owner_id = j.owner_id AND w.state = 'queued'
-              AND (w.priority, w.generation_id) < (j.priority, j.generation_id)) AS own_ahead
+              AND (w.priority, w.created_at, w.generation_id) < (j.priority, j.created_at, j.generation_id)
+           ) AS own_ahead
     FROM jobs j JOIN tenant_queues t USING (lane, owner_id)
     WHERE j.generation_id = $1 AND j.state IN ('queued', 'running')
 ), others AS (

@@ -84,6 +84,8 @@ _ONE_CLAIM_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('claims of ' || $1
 # A tenant's k-th waiting job has its turn at ``served + k``; the earliest turns of all are taken. What is read does not
 # grow with the backlog: at most $2 tenants, and those at their cap, then one index range for each. Who is kept waiting
 # by a cap is moved up to the turns of the others, else it would have saved up turns, and newcomers with it.
+# A tenant's jobs go by when they were saved: ids carry the clock of the gateway that made them, and a job whose id lay
+# an hour ahead would wait behind all that come in that hour.
 # The chosen are joined as an array: how many a LIMIT by variable lets through is a guess to the planner,
 # and guessing a tenth of the backlog made it read the whole table.
 CLAIM = f"""
@@ -102,7 +104,7 @@ WITH waiting AS (
     SELECT j.generation_id FROM shares s CROSS JOIN LATERAL (
         SELECT generation_id FROM jobs
         WHERE lane = $1 AND owner_id = s.owner_id AND state = 'queued'
-        ORDER BY priority, generation_id LIMIT s.jobs FOR UPDATE SKIP LOCKED) j
+        ORDER BY priority, created_at, generation_id LIMIT s.jobs FOR UPDATE SKIP LOCKED) j
 ), started AS (
     UPDATE jobs j SET state = 'running', attempt = attempt + 1, lease_owner = $3,
                       lease_until = now() + make_interval(secs => $4), started_at = now()
@@ -125,13 +127,13 @@ FROM taken ORDER BY generation_id
 
 _DEPTHS = "SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(running), 0) AS running FROM tenant_queues"
 
-# One probe of the index for a tenant and priority: ids are ordered by time, so the first of each is its oldest.
+# One probe of the index for a tenant and priority: the first of each is its oldest.
 _OLDEST_WAITING = """
 SELECT coalesce(extract(epoch FROM now() - min(oldest.created_at)), 0)::float8
 FROM tenant_queues t CROSS JOIN unnest($1::smallint[]) AS ranks(priority) CROSS JOIN LATERAL (
     SELECT created_at FROM jobs
     WHERE lane = t.lane AND owner_id = t.owner_id AND priority = ranks.priority AND state = 'queued'
-    ORDER BY generation_id LIMIT 1) oldest
+    ORDER BY created_at, generation_id LIMIT 1) oldest
 WHERE t.queued > 0
 """
 

@@ -33,7 +33,11 @@ class JobRow(SQLModel, table=True):
         CheckConstraint("(state = 'done') = (delivered > 0)", name="jobs_delivered_when_done"),
         CheckConstraint("attempt >= 0", name="jobs_attempt"),
         CheckConstraint("num_nulls(promised_at, promised_p50_s, promised_p90_s) IN (0, 3)", name="jobs_promise_whole"),
-        Index("jobs_queue", "lane", "owner_id", "priority", "generation_id", postgresql_where=text("state = 'queued'")),
+        Index(
+            "jobs_turns",
+            *("lane", "owner_id", "priority", "created_at", "generation_id"),
+            postgresql_where=text("state = 'queued'"),
+        ),
         Index("jobs_leases", "lease_until", postgresql_where=text("state = 'running'")),
         {"postgresql_with": {"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
