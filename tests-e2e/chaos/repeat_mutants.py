@@ -5,9 +5,41 @@ from chaos.mutant import Mutant
 _SESSION = "services/session/src/atelier_session"
 _BILLING = "services/billing/src/atelier_billing"
 _GATEWAY = "services/gateway/src/atelier_gateway"
+_RENDER = "services/render/src/atelier_render"
 _UNCONFIRMED = "services/gateway/tests/peers/test_unconfirmed_messages.py"
 _DISCARDS = "services/session/tests/test_discards.py"
+_PROMISED = "services/gateway/tests/generations/test_promised_requests.py"
 REPEAT_MUTANTS = (
+    Mutant(
+        "note of a request that the session does not answer for",
+        f"{_GATEWAY}/generations/admission.py",
+        "                await unconfirmed_store.insert(tx.connection, request.event)\n",
+        "                pass\n",
+        f"{_PROMISED}::test_a_request_accepted_while_the_session_was_away_is_sent_again_until_it_has_begun",
+    ),
+    Mutant(
+        "patience with a request that is still sent again",
+        f"{_GATEWAY}/projection/stalled.py",
+        "   OR EXISTS (SELECT FROM unconfirmed_messages m"
+        " WHERE m.subject = w.id AND m.name = $2 AND m.confirmed_at IS NULL)\n",
+        "",
+        f"{_PROMISED}::test_a_request_accepted_while_the_session_was_away_is_sent_again_until_it_has_begun",
+    ),
+    Mutant(
+        "no promise of what nobody knows",
+        f"{_GATEWAY}/generations/creation.py",
+        'elif generation.snapshot.state == "accepted" and not await self._admission.is_promised(lost.holder):',
+        "elif False:",
+        f"{_PROMISED}::test_a_repeated_key_is_promised_nothing_that_the_session_does_not_know",
+    ),
+    Mutant(
+        "turns by arrival",
+        f"{_RENDER}/store/queue.py",
+        "ORDER BY priority, created_at, generation_id LIMIT s.jobs",
+        "ORDER BY priority, generation_id LIMIT s.jobs",
+        "services/render/tests/test_turns.py::"
+        "test_a_tenants_jobs_go_by_when_they_came_although_their_ids_were_made_by_a_clock_that_was_ahead",
+    ),
     Mutant(
         "repeat of what is unconfirmed",
         f"{_GATEWAY}/peers/message_repeater.py",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from playwright.async_api import Browser, Page, Request, Route
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from whole_system.looks import Scheme, accessibility_faults, open_context, overflow_px
 
@@ -70,8 +71,12 @@ class PlayPage:
         return self.page.get_by_role("button", name=f"Make it for {credits} credit", exact=False)
 
     async def see_status(self, words: str) -> None:
-        """Waits until the result's title is this."""
-        await self.page.get_by_role("heading", level=2, name=words, exact=True).wait_for()
+        """Waits until the result's title is this. Raises AssertionError, with what the page says instead."""
+        try:
+            await self.page.get_by_role("heading", level=2, name=words, exact=True).wait_for()
+        except PlaywrightTimeout:
+            said = await self.page.locator("main").inner_text()
+            raise AssertionError(f"the page never said {words!r}; it says: {said}") from None
 
     async def simulate(self, how: str) -> None:
         """Creates are simulated from now on."""

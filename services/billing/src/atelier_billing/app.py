@@ -36,8 +36,9 @@ from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letter_api import dead_letter_router
 from atelier_messaging.release_api import release_router
+from atelier_messaging.service_app import create_service_app
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
+from atelier_telemetry.operations import PROCESS, Check, operations_router
 from atelier_telemetry.shutdown import Shutdown
 
 VERIFICATION_EVERY_S = 10.0
@@ -87,14 +88,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         await pool.close()
         spans.shutdown()
 
-    return FastAPI(
-        title="Atelier billing",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        telemetry=ONE_SPAN_A_REQUEST,
-    )
+    return create_service_app("Atelier billing", lifespan)
 
 
 def _include_reports(app: FastAPI, settings: Settings, pool: Pool, issuer: ReceiptIssuer, keys: SigningKeys) -> None:

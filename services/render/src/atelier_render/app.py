@@ -18,6 +18,7 @@ from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letter_api import dead_letter_router
 from atelier_messaging.release_api import release_router
+from atelier_messaging.service_app import create_service_app
 from atelier_render import provider_factory
 from atelier_render.cost_report import EXPOSURE_EVERY_S, ExposureGauge, cost_router
 from atelier_render.eta.estimator import EXCHANGE_EVERY_S, EtaEstimator
@@ -55,7 +56,7 @@ from atelier_render.settings import Settings
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_fetcher import SafeFetcher
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
+from atelier_telemetry.operations import PROCESS, Check, operations_router
 from atelier_telemetry.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
@@ -102,14 +103,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         await pool.close()
         spans.shutdown()
 
-    return FastAPI(
-        title="Atelier render",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        telemetry=ONE_SPAN_A_REQUEST,
-    )
+    return create_service_app("Atelier render", lifespan)
 
 
 async def _keep_overrides(bus: Bus, pool: Pool, gates: dict[str, ProviderGate]) -> BreakerOverrides:

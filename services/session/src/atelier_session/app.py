@@ -10,6 +10,7 @@ from atelier_contracts.routes import SESSION_SAGA
 from atelier_messaging import Bus, database, periodic
 from atelier_messaging.dead_letter_api import dead_letter_router
 from atelier_messaging.release_api import release_router
+from atelier_messaging.service_app import create_service_app
 from atelier_session import retention, store
 from atelier_session.discards import CHECK_EVERY_S, DiscardCheck
 from atelier_session.handlers import Handlers
@@ -22,7 +23,7 @@ from atelier_session.reconcile.reconciler import Reconciler, Schedule
 from atelier_session.render_outputs import RenderOutputs
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, metrics, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
+from atelier_telemetry.operations import PROCESS, Check, operations_router
 from atelier_telemetry.shutdown import Shutdown
 
 OBSERVE_EVERY_S = 15.0
@@ -82,14 +83,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         await pool.close()
         spans.shutdown()
 
-    return FastAPI(
-        title="Atelier session",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        telemetry=ONE_SPAN_A_REQUEST,
-    )
+    return create_service_app("Atelier session", lifespan)
 
 
 def _check_discards(settings: Settings, bus: Bus) -> RenderOutputs:
