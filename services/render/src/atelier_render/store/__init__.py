@@ -8,7 +8,15 @@ database's alone.
 from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs, tell_again
 from atelier_render.store.durations import Measured, add_durations, durations, job_queue_state, promise
 from atelier_render.store.leases import extend_leases, give_back, release_lost_jobs
-from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths, get_oldest_waiting_s, write_jobs
+from atelier_render.store.queue import (
+    LATE,
+    change_queues,
+    claim_jobs,
+    depths,
+    get_oldest_waiting_s,
+    is_any_waiting,
+    write_jobs,
+)
 from atelier_render.store.retention import (
     Reason,
     deletable_objects,
@@ -62,6 +70,7 @@ __all__ = [
     "forget_requests",
     "get_oldest_waiting_s",
     "give_back",
+    "is_any_waiting",
     "job_queue_state",
     "keys_with_rows",
     "lock_old_results",

@@ -125,6 +125,8 @@ SELECT generation_id, attempt, owner_kind, owner_id, spec, lane, traceparent,
 FROM taken ORDER BY generation_id
 """  # noqa: S608
 
+_IS_ANY_WAITING = "SELECT EXISTS (SELECT FROM tenant_queues WHERE lane = $1 AND queued > 0)"
+
 _DEPTHS = "SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(running), 0) AS running FROM tenant_queues"
 
 # One probe of the index for a tenant and priority: the first of each is its oldest.
@@ -194,6 +196,11 @@ async def claim_jobs(
         await connection.execute(_ONE_CLAIM_AT_A_TIME, lane)
     rows = await connection.fetch(CLAIM, lane, limit, owner, lease_s, LATE, cap or _UNCAPPED)
     return [_job(row) for row in rows]
+
+
+async def is_any_waiting(pool: Pool, lane: Lane) -> bool:
+    """Whether a job waits in this lane."""
+    return bool(await pool.fetchval(_IS_ANY_WAITING, lane))
 
 
 async def depths(pool: Pool) -> dict[Literal["queued", "running"], int]:
