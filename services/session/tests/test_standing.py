@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from atelier_contracts import CancelRequested, CreditCaptured, CreditDeclined, CreditRefunded, Message
 from atelier_messaging import UnitOfWork
 from atelier_session import store
-from atelier_session.app import observe_open
 from atelier_session.generation import Generation, State
 from atelier_session.handlers import ASK_AFTER_RESENDS, Handlers
 from atelier_session.holds import Hold
 from atelier_session.internal_api import internal_router
+from atelier_session.open_sagas import measure_open, observe_open
 from atelier_session.replay import replay_states
 from atelier_session.settings import Settings
 
@@ -155,22 +155,22 @@ async def test_a_refund_that_stands_still_ends_as_its_hold_did_and_makes_no_dead
 async def test_a_refund_without_an_answer_is_measured_until_it_has_one(
     unit: UnitOfWork, handlers: Handlers, billing: Billing
 ) -> None:
-    generation, before = uuid4(), (await store.measure_open(unit.pool)).unanswered[State.REFUNDING]
+    generation, before = uuid4(), (await measure_open(unit.pool)).unanswered[State.REFUNDING]
     await handle(unit, handlers, [build_request(generation)])
     await handle(unit, handlers, [CancelRequested(generation_id=generation, cause="client_gone")])
     await fire(unit, handlers, generation)
-    once = (await store.measure_open(unit.pool)).unanswered[State.REFUNDING]
+    once = (await measure_open(unit.pool)).unanswered[State.REFUNDING]
     await fire(unit, handlers, generation)
-    twice = (await store.measure_open(unit.pool)).unanswered[State.REFUNDING]
+    twice = (await measure_open(unit.pool)).unanswered[State.REFUNDING]
     await handle(unit, handlers, [CreditRefunded(generation_id=generation, refunded=1)])
 
     assert (once - before, twice - before) == (0, 1)
-    assert (await store.measure_open(unit.pool)).unanswered[State.REFUNDING] == before
+    assert (await measure_open(unit.pool)).unanswered[State.REFUNDING] == before
 
 
 async def test_what_is_measured_of_open_sagas_is_what_the_metrics_show(unit: UnitOfWork, handlers: Handlers) -> None:
     await reach_capturing(unit, handlers)
-    found = await store.measure_open(unit.pool)
+    found = await measure_open(unit.pool)
 
     await observe_open(unit.pool)
 
@@ -189,12 +189,12 @@ async def test_a_hold_past_its_deadline_is_measured_and_a_request_without_a_hold
             f"UPDATE sagas SET deadline_at = now() - interval '{interval}' WHERE generation_id = $1", generation
         )
 
-    overdue_s = (await store.measure_open(unit.pool)).hold_overdue_s
+    overdue_s = (await measure_open(unit.pool)).hold_overdue_s
     declined = CreditDeclined(generation_id=reserving, reason="insufficient_credits", required=1, available=0)
     await handle(unit, handlers, [CreditCaptured(generation_id=held, captured=1, refunded=0), declined])
 
     assert 9 * 86_400 <= overdue_s < 10 * 86_400
-    assert (await store.measure_open(unit.pool)).hold_overdue_s < 9 * 86_400
+    assert (await measure_open(unit.pool)).hold_overdue_s < 9 * 86_400
 
 
 async def test_where_a_generation_stands_is_told_as_the_events_that_were_lost(

@@ -28,6 +28,7 @@ _RUNNING = f"SELECT {_COLUMNS} FROM ledger_proofs WHERE state = 'running'"  # no
 _ONE = f"SELECT {_COLUMNS} FROM ledger_proofs WHERE id = $1"  # noqa: S608 - constants only
 _LATEST = f"SELECT {_COLUMNS} FROM ledger_proofs ORDER BY started_at DESC LIMIT 1"  # noqa: S608 - constants only
 _CLAIM = "SELECT * FROM ledger_proofs WHERE state = 'running' FOR UPDATE SKIP LOCKED"
+_IS_ANY_RUNNING = "SELECT EXISTS (SELECT FROM ledger_proofs WHERE state = 'running')"
 _SAVE = """
 UPDATE ledger_proofs SET step = $2, position = $3, checked = $4, total = $5, accounts = $6, entries = $7,
        violations = $8, state = CASE WHEN $2 <> 'done' THEN 'running' WHEN $8 = '[]'::jsonb THEN 'passed'
@@ -101,6 +102,8 @@ async def latest(pool: Pool) -> dict[str, Any] | None:
 
 async def continue_proof(pool: Pool) -> None:
     """Continues the running proof to its end; returns at once where there is none, or another process works on it."""
+    if not await pool.fetchval(_IS_ANY_RUNNING):
+        return
     try:
         while await _slice(pool):
             pass

@@ -11,18 +11,19 @@ from atelier_messaging import Bus, database, periodic
 from atelier_messaging.dead_letter_api import dead_letter_router
 from atelier_messaging.release_api import release_router
 from atelier_messaging.service_app import create_service_app
-from atelier_session import retention, store
+from atelier_session import retention
 from atelier_session.discards import CHECK_EVERY_S, DiscardCheck
 from atelier_session.handlers import Handlers
 from atelier_session.handovers import Handovers
 from atelier_session.holds import Holds
 from atelier_session.internal_api import internal_router
+from atelier_session.open_sagas import observe_open
 from atelier_session.reconcile.api import reconcile_router
 from atelier_session.reconcile.feeds import Feeds
 from atelier_session.reconcile.reconciler import Reconciler, Schedule
 from atelier_session.render_outputs import RenderOutputs
 from atelier_session.settings import Settings
-from atelier_telemetry import logs, metrics, tracing
+from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import PROCESS, Check, operations_router
 from atelier_telemetry.shutdown import Shutdown
 
@@ -30,15 +31,6 @@ OBSERVE_EVERY_S = 15.0
 PRUNE_EVERY_S = 600.0
 RECONCILE_EVERY_S = 2.0
 """Seconds until a requested reconciliation begins, or one that another process left is continued."""
-
-
-async def observe_open(pool: database.Pool) -> None:
-    """Sets the gauges of the sagas that have not ended."""
-    found = await store.measure_open(pool)
-    metrics.OLDEST_OPEN.labels("saga").set(found.oldest_s)
-    metrics.HOLD_OVERDUE.set(found.hold_overdue_s)
-    for state, number in found.unanswered.items():
-        metrics.SAGAS_UNANSWERED.labels(state).set(number)
 
 
 def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:

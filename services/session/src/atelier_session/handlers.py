@@ -78,7 +78,10 @@ class Handlers:
             await store.erase_requests(tx.connection, deleted)
 
     async def fire_timers(self, unit: UnitOfWork) -> None:
-        """Fires the timers that are due. They are rows of the database, so a restart loses none."""
+        """Fires the timers that are due. They are rows of the database, so a restart loses none. Where none is due, as
+        nearly always at rest, it takes one small statement."""
+        if not await store.is_any_due(unit.pool):
+            return
         holds, deliveries = await self._ask_peers(unit)
         async with unit.once() as tx:
             now, sagas = await store.lock_due_sagas(tx.connection, rows_max=DUE_MAX)

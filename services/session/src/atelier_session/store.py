@@ -40,6 +40,7 @@ deadline_at, created_at
 """
 _LOCK = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[]) ORDER BY generation_id FOR UPDATE"  # noqa: S608 - constants only
 # A timer that was moved later is noticed when its first time comes: no step of a saga writes to the index.
+_IS_ANY_DUE = "SELECT EXISTS (SELECT FROM sagas WHERE look_at <= now())"
 _LOCK_DUE = f"""
 WITH seen AS MATERIALIZED (
     SELECT {_COLUMNS}, channel, timer_at FROM sagas WHERE look_at <= now() ORDER BY look_at LIMIT $1
@@ -58,15 +59,6 @@ WHERE look_at <= now() AND timer_at <= now()
 ORDER BY timer_at LIMIT $2
 """
 _FIND = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[])"  # noqa: S608 - constants only
-_STANDING = """
-SELECT COALESCE(extract(epoch FROM now() - min(created_at) FILTER (WHERE state <> 'delivering')), 0)::float8
-           AS oldest_open_s,
-       GREATEST(0, extract(epoch FROM now() - min(deadline_at)
-           FILTER (WHERE state NOT IN ('new', 'reserving', 'delivering'))))::float8 AS hold_overdue_s,
-       count(*) FILTER (WHERE state = 'capturing' AND resends >= 2) AS capturing,
-       count(*) FILTER (WHERE state = 'refunding' AND resends >= 2) AS refunding
-FROM sagas WHERE look_at IS NOT NULL
-"""
 _INSERT = """
 INSERT INTO sagas (generation_id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
                    state, ending, credits, result, failure, settlement, resends, timer_at, look_at, delivery)
@@ -130,16 +122,6 @@ class Saga:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSagas:
-    """The sagas that have not ended: the age of the oldest and how far the most overdue hold is past its deadline, in
-    seconds; how many settlements of each kind stay unanswered."""
-
-    oldest_s: float
-    hold_overdue_s: float
-    unanswered: Mapping[State, int]
-
-
-@dataclass(frozen=True, slots=True)
 class LogEntry:
     """One row of ``saga_log``."""
 
@@ -179,6 +161,11 @@ async def lock_sagas(connection: Connection, ids: Sequence[UUID]) -> tuple[datet
     return _sagas(await connection.fetch(_LOCK, sorted(set(ids))))
 
 
+async def is_any_due(pool: Pool) -> bool:
+    """Whether ``lock_due_sagas`` may find one."""
+    return bool(await pool.fetchval(_IS_ANY_DUE))
+
+
 async def lock_due_sagas(connection: Connection, *, rows_max: int) -> tuple[datetime, dict[UUID, Saga]]:
     """Locks and loads sagas whose timer is due, except those that another process has locked; with the time."""
     return _sagas(await connection.fetch(_LOCK_DUE, rows_max))
@@ -193,14 +180,6 @@ async def find_overdue(pool: Pool, *, resends: int, rows_max: int) -> dict[UUID,
 async def find(pool: Pool | Connection, ids: Sequence[UUID]) -> list[Generation]:
     """Those of the generations that have a saga, as they are now."""
     return [_generation(row) for row in await pool.fetch(_FIND, list(ids))]
-
-
-async def measure_open(pool: Pool) -> OpenSagas:
-    """How the sagas stand that have not ended."""
-    row = await pool.fetchrow(_STANDING)
-    assert row is not None
-    unanswered = {state: row[state] for state in (State.CAPTURING, State.REFUNDING)}
-    return OpenSagas(row["oldest_open_s"], row["hold_overdue_s"], unanswered)
 
 
 def new_saga(request: GenerationRequested, *, now: datetime, traceparent: str | None) -> Saga:

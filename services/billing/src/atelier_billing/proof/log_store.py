@@ -8,11 +8,12 @@ from uuid import UUID
 from atelier_billing.proof.merkle import Node, Range, leaf_hash, stored_nodes
 from atelier_billing.proof.receipt_store import POSTING_COLUMNS, body_of
 from atelier_billing.proof.receipts import LedgerPosting, posting_leaf
-from atelier_messaging.database import Connection
+from atelier_messaging.database import Connection, Pool
 
 SEQUENCER_LOCK = 7_283_303
 """Of the advisory lock under which one process at a time appends."""
 _LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+_IS_ANY_WAITING = "SELECT EXISTS (SELECT FROM unissued_receipts) OR EXISTS (SELECT FROM unlogged_entries)"
 _TAKE = """
 DELETE FROM unlogged_entries WHERE entry_id IN (SELECT entry_id FROM unlogged_entries ORDER BY entry_id LIMIT $1)
 RETURNING kind, entry_id
@@ -47,6 +48,11 @@ class Entry:
 async def lock_log(connection: Connection) -> bool:
     """Whether this transaction is now the only one that appends."""
     return bool(await connection.fetchval(_LOCK, SEQUENCER_LOCK))
+
+
+async def is_any_waiting(pool: Pool) -> bool:
+    """Whether a receipt is to be issued, or a posting or a receipt to be entered."""
+    return bool(await pool.fetchval(_IS_ANY_WAITING))
 
 
 async def take_entries(connection: Connection, *, rows_max: int) -> list[Entry]:

@@ -47,9 +47,10 @@ class LogSequencer:
 
     async def run_once(self) -> None:
         """Issues the receipts that are due, enters what waits, and signs a checkpoint if it is time."""
-        await self._issuer.issue_due()
-        while await self._append_batch() == BATCH_MAX:
-            pass
+        if await log_store.is_any_waiting(self._pool):
+            await self._issuer.issue_due()
+            while await self._append_batch() == BATCH_MAX:
+                pass
         if time.monotonic() - self._signed_at >= self._every_s:
             await self._sign_checkpoint()
             self._signed_at = time.monotonic()
