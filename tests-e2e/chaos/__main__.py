@@ -108,6 +108,7 @@ async def _run(plan: Plan, keep: bool) -> Findings:
             if done or not keep:
                 await asyncio.to_thread(stack.clean)
             shutil.rmtree(folder, ignore_errors=True)
+            clock_faults.remove_leftovers()
 
 
 async def _describe(world: World) -> list[str]:

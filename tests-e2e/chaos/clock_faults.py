@@ -12,6 +12,7 @@ from chaos.site import Site
 
 LIBRARIES = "*/faketime/libfaketimeMT.so.1"
 FILE = "clock"
+SHARED_MEMORY = Path("/dev/shm")
 READ_EVERY_S = 1.0
 JUMP_S = 3600
 WRONG_S_MAX = 6.0
@@ -30,6 +31,14 @@ def settings(folder: Path) -> dict[str, str]:
         "FAKETIME_CACHE_DURATION": f"{READ_EVERY_S:g}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
+
+
+def remove_leftovers() -> None:
+    """Removes the shared memory of processes that were killed: the library leaves it, two files for each."""
+    for file in SHARED_MEMORY.glob("*faketime_s*_*"):
+        pid = file.name.rpartition("_")[2]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            file.unlink(missing_ok=True)
 
 
 async def put_ahead(site: Site) -> str:

@@ -27,10 +27,10 @@ REPEAT_MUTANTS = (
     ),
     Mutant(
         "no promise of what nobody knows",
-        f"{_GATEWAY}/generations/creation.py",
-        'elif generation.snapshot.state == "accepted" and not await self._admission.is_promised(lost.holder):',
-        "elif False:",
-        f"{_PROMISED}::test_a_repeated_key_is_promised_nothing_that_the_session_does_not_know",
+        f"{_GATEWAY}/generations/admission.py",
+        'return "accepted" if known and known[0]["state"] != "rejected" else "unknown"',
+        'return "accepted"',
+        f"{_PROMISED}::test_a_repeated_key_is_promised_only_what_the_session_knows",
     ),
     Mutant(
         "turns by arrival",

@@ -2,18 +2,27 @@
 
 import asyncio
 import random
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import Link
 from chaos.message_recorder import MessageRecorder
+from chaos.schedule import SERVICES
 from whole_system.waits import NotYet, eventually
 from whole_system.world import World
 
 ALL_READY_S_MAX = 60.0
 USABLE = ("ready", "done")
-LOG_LINES = 60
+LOG_LINES = 90
+TOLD_S = 2.0
+"""How long a process may take to write where its threads are."""
+_ACTIVITY = """
+SELECT datname, pid, state, wait_event_type, wait_event, pg_blocking_pids(pid) AS blocked_by,
+       now() - query_start AS since, left(query, 100) AS query
+FROM pg_stat_activity WHERE datname LIKE 'render%' OR state = 'active' OR state LIKE 'idle in%'
+"""
 
 
 @dataclass
@@ -42,11 +51,28 @@ class Site:
         try:
             await eventually(find_all_up, within_s=ALL_READY_S_MAX)
         except TimeoutError as error:
+            for service in await asyncio.to_thread(self._unready_services):
+                await asyncio.to_thread(self.stack.kill, service, signal.SIGUSR1)
+            await asyncio.sleep(TOLD_S)
             error.add_note(await asyncio.to_thread(self._log_of_unready_parts))
+            error.add_note(await self._statements_under_way())
             raise
 
+    def _unready_services(self) -> list[str]:
+        status = self.stack.status()
+        parts = status.parts if status else []
+        return [part.name for part in parts if part.name in SERVICES and part.state == "starting"]
+
+    async def _statements_under_way(self) -> str:
+        """What each connection to the databases does, and what it waits for."""
+        if self.world is None:
+            return ""
+        rows = await self.world.databases["session"].fetch(_ACTIVITY)
+        return "\n".join(["connections to the databases:", *(str(dict(row)) for row in rows)])
+
     def _log_of_unready_parts(self) -> str:
-        """What each part that cannot be used has logged last: the stack is removed before anyone can look."""
+        """What each part that cannot be used has logged last, and where its threads are: the stack is removed before
+        anyone can look."""
         status = self.stack.status()
         unready = [part.name for part in status.parts if part.state not in USABLE] if status else []
         logs = {name: self.stack.profile.logs / f"{name}.log" for name in unready}

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -33,9 +34,9 @@ serve(app, host="127.0.0.1", port=first, also=[("127.0.0.1", second)], stop=Shut
 """
 
 
-def run_service(first: int, second: int, tick_s: float = 1.0) -> "subprocess.Popen[str]":
+def run_service(first: int, second: int, tick_s: float = 1.0, **options: Any) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", SERVICE, str(first), str(second), str(tick_s)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
 
 
 def free_ports() -> tuple[int, int]:
@@ -54,6 +55,19 @@ def request_status(port: int) -> int:
             time.sleep(0.02)  # it has not begun to listen
         finally:
             connection.close()
+
+
+def test_a_process_says_on_request_where_its_threads_are_and_goes_on() -> None:
+    first, second = free_ports()
+    with run_service(first, second, stderr=subprocess.PIPE) as service:
+        try:
+            request_status(first)
+            service.send_signal(signal.SIGUSR1)
+            assert service.stderr is not None
+            assert "most recent call first" in service.stderr.readline()
+            assert request_status(first) == first
+        finally:
+            service.send_signal(signal.SIGTERM)
 
 
 @pytest.mark.stack

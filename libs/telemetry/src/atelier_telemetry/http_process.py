@@ -1,6 +1,8 @@
 """Runs a service's HTTP server: one uvicorn process with our logs and our shutdown."""
 
+import faulthandler
 import gc
+import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,11 +27,13 @@ def serve(
     app: ASGIApp, *, host: str, port: int, stop: Shutdown, drain_s: float, also: Sequence[tuple[str, int]] = ()
 ) -> None:
     """Blocks until SIGTERM or SIGINT. Then it is not ready any more, answers for another ``drain_s`` seconds, ends
-    every wait, closes its listeners and finishes requests for at most ``REQUESTS_S_MAX`` seconds.
+    every wait, closes its listeners and finishes requests for at most ``REQUESTS_S_MAX`` seconds. At SIGUSR1 it writes
+    to stderr where each of its threads is, also where the event loop stands still.
 
     ``also``: further (host, port) that the same application answers on; ``scope["server"]`` names it.
     """
     protect_memory()
+    faulthandler.register(signal.SIGUSR1)
     # Objects of the start-up live as long as the process: the collector need not scan them again.
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)

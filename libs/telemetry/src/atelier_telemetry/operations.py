@@ -26,6 +26,9 @@ CHECK_FRESH_S = 10.0
 NOTHING_THERE = {"X-Atelier-Answer": "nothing-there"}
 """Header of a 404 by which a service says itself that it has no such record. A 404 of another origin lacks it: a wrong
 address, a proxy."""
+NOT_DONE = {"X-Atelier-Answer": "not-done"}
+"""Headers of a 503 by which a service says that nothing of the request was done. Without them it may have been: a
+commit whose acknowledgement was lost is a 503, too."""
 READINESS = "atelier_part_ready"
 """The metric for which ``/metrics`` looks at the parts."""
 PROCESS = "process"
@@ -47,6 +50,11 @@ ONE_SPAN_A_REQUEST: TelemetryConfig = {
     "exclude": is_polling,
 }
 """For ``FastAPI(telemetry=...)``: our own metrics and logs say the rest, and polling is not worth a trace."""
+
+
+def is_not_done(headers: Mapping[str, str]) -> bool:
+    """Whether a failure with these headers (of any case) is the service's own word that nothing was done."""
+    return all(headers.get(name) == value for name, value in NOT_DONE.items())
 
 
 def is_nothing_there(headers: Mapping[str, str]) -> bool:

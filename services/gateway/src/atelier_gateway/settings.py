@@ -47,8 +47,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     standing_check_every_s: float = Field(default=10.0, gt=0)
     """Seconds between those checks."""
     unconfirmed_after_s: float = Field(default=60.0, gt=0)
-    """Seconds after which an operator's grant, correction or cap that billing has not answered is sent again, and a
-    cancel whose generation has not ended; doubled each time."""
+    """Seconds after which an operator's grant, correction or cap that billing has not answered is sent again, a cancel
+    whose generation has not ended, and a request accepted while the session was away that has not begun; doubled each
+    time."""
 
     admin_token: SecretStr | None = Field(default=None, min_length=16)
     """Token of the first operator, an admin. Unset: no first operator; operators that exist keep their access."""

@@ -13,6 +13,7 @@ from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import REBUILD_AFTER
 
 from ..support.neighbours import decline, ignore
+from ..support.unreachable import session_unreachable
 from ..support.world import World
 
 pytestmark = pytest.mark.stack
@@ -94,10 +95,10 @@ async def test_with_the_broker_frozen_it_is_503_once_the_session_has_withdrawn_i
 @pytest.mark.usefixtures("short_waits")
 async def test_with_broker_and_session_out_of_reach_it_is_201_and_delivered_later(world: World) -> None:
     _, headers = await world.store()
-    world.neighbours.verdict = None
     world.to_broker.freeze()
 
-    created = await world.create(headers)
+    with session_unreachable(world):
+        created = await world.create(headers)
     world.to_broker.cut()
     world.to_broker.thaw()
     world.to_broker.mend()
@@ -216,7 +217,7 @@ async def test_a_refusal_before_admission_does_not_use_the_key_up(world: World) 
 async def test_an_answer_that_died_with_its_process_is_rebuilt(world: World, answer: object, status: int) -> None:
     _, headers = await world.store()
     first = await world.create(headers, "one-key")
-    await world.until(lambda: _is_queued(world))
+    await world.until_all_are("queued")
     await _forget_the_reply(world)
     if answer:
         await _project_as_declined(world, id_of(first))
@@ -255,10 +256,6 @@ async def test_a_reply_nobody_waits_for_any_more_does_no_harm(world: World) -> N
 
 async def _has_received(world: World, messages: int) -> bool:
     return len(world.neighbours.heard) == messages
-
-
-async def _is_queued(world: World) -> bool:
-    return bool(await world.pool.fetchval("SELECT state FROM generations") == "queued")
 
 
 async def _broker_is_gone(world: World) -> bool:

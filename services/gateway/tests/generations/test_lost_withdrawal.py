@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from atelier_gateway.peers import withdrawal
+
 from ..support.world import World
 
 pytestmark = pytest.mark.stack
@@ -28,3 +30,20 @@ async def test_what_the_session_withdrew_is_not_promised_though_its_answer_was_l
         world.to_broker.thaw()
 
     assert (lost, refused.status_code, rows) == ([1], 503, NOTHING)
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_where_the_session_may_have_withdrawn_it_and_does_not_say_nothing_is_promised(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(withdrawal, "IN_DOUBT_S_MAX", 1.0)
+    _, headers = await world.store()
+    world.neighbours.verdict = None
+    world.to_broker.freeze()
+    try:
+        answered = await world.create(headers)
+    finally:
+        world.to_broker.thaw()
+
+    assert (answered.status_code, answered.headers["Retry-After"]) == (503, "30"), "what an unknown outcome says"
+    assert await world.pool.fetchval("SELECT count(*) FROM unconfirmed_messages") == 0

@@ -1,19 +1,21 @@
-"""A request that was accepted while the session was away begins although the broker lost it: it is sent until it is
-known."""
+"""A request that was accepted while the session was unreachable begins although the broker lost it: it is sent until it
+has begun."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from atelier_contracts import GenerationQueued
+from atelier_contracts import GenerationQueued, GenerationRejected, GenerationRequested
 from atelier_contracts.routes import SESSION_SAGA
-from atelier_gateway.idempotency.keys import REBUILD_AFTER
-from atelier_gateway.peers import unconfirmed_store
+from atelier_gateway.idempotency.keys import ABANDONED_AFTER, REBUILD_AFTER
 from atelier_gateway.peers.message_repeater import MessageRepeater
 
+from ..conftest import SHORT_S
 from ..support.neighbours import ignore
+from ..support.unreachable import session_unreachable
 from ..support.wiping import wiped
 from ..support.world import Headers, World
 
@@ -22,11 +24,12 @@ AFTER_S = 60.0
 
 
 async def accept_and_lose(world: World, headers: Headers) -> UUID:
-    """The id of a generation that was accepted while the session was away, and whose message a wiped broker lost."""
-    world.neighbours.verdict = None
-    async with wiped(world, SESSION_SAGA):
-        created = await world.create(headers, "a-key")
-    world.neighbours.verdict = "withdrawn"
+    """The id of a generation that was accepted without the session, and whose message a wiped broker lost."""
+    world.neighbours.answer, usual = ignore, world.neighbours.answer
+    with session_unreachable(world):
+        async with wiped(world, SESSION_SAGA):
+            created = await world.create(headers, "a-key")
+    world.neighbours.answer = usual
     assert created.status_code == 201
     return id_of(created)
 
@@ -49,26 +52,31 @@ async def repeat(world: World) -> None:
     await MessageRepeater(world.container.bus, after_s=AFTER_S).repeat()
 
 
-async def is_all_sent(world: World) -> bool:
-    return not await world.pool.fetchval("SELECT EXISTS (SELECT FROM outbox)")
+async def are_all_heard(world: World, messages: int) -> bool:
+    unsent = await world.pool.fetchval("SELECT count(*) FROM outbox")
+    return not unsent and len(world.neighbours.heard) >= messages
+
+
+async def is_mended(world: World) -> bool:
+    try:
+        return bool(await world.pool.fetchval("SELECT true"))
+    except Exception:  # noqa: BLE001 - whatever it was, it is not mended
+        return False
 
 
 async def state_of(world: World, id_: UUID) -> str:
     return str(await world.pool.fetchval("SELECT state FROM generations WHERE id = $1", id_))
 
 
-async def until_state(world: World, id_: UUID, state: str) -> None:
-    async def is_reached() -> bool:
-        return await state_of(world, id_) == state
-
-    await world.until(is_reached)
-
-
-async def forget_the_reply(world: World) -> None:
-    """As where the process died before it had stored what it answered."""
-    age = REBUILD_AFTER + timedelta(seconds=1)
+async def forget_the_reply(world: World, age: timedelta = ABANDONED_AFTER) -> None:
+    """As where the process died, so long ago, before it had stored what it answered."""
     forget = "UPDATE idempotency SET reply_status = NULL, reply_body = NULL, claimed_at = now() - $1::interval"
     await world.pool.execute(forget, age)
+
+
+async def forget_the_note(world: World) -> None:
+    """As where it died before it had noted the message."""
+    await world.pool.execute("DELETE FROM unconfirmed_messages")
 
 
 async def test_a_request_accepted_while_the_session_was_away_is_sent_again_until_it_has_begun(world: World) -> None:
@@ -78,7 +86,7 @@ async def test_a_request_accepted_while_the_session_was_away_is_sent_again_until
     await recover(world, id_)
     kept = await state_of(world, id_)
     await repeat(world)
-    await until_state(world, id_, "queued")
+    await world.until_all_are("queued")
     await repeat(world)
 
     assert kept == "accepted"
@@ -88,45 +96,88 @@ async def test_a_request_accepted_while_the_session_was_away_is_sent_again_until
 
 async def test_a_request_that_the_saga_never_begins_is_ended_at_last_without_a_charge(world: World) -> None:
     _, headers = await world.store()
-    world.neighbours.answer = ignore
     id_ = await accept_and_lose(world, headers)
+    world.neighbours.answer = ignore
     for _ in range(6):
         await repeat(world)
-    await world.until(lambda: is_all_sent(world))
-    sent = len(world.neighbours.heard)
+    await world.until(lambda: are_all_heard(world, 5))
     await recover(world, id_)
+    await world.until_all_are("failed")
 
-    assert sent == 5
-    assert (await state_of(world, id_), id_ in world.neighbours.tombstones) == ("failed", True)
+    assert len(world.neighbours.heard) == 5
+    assert id_ in world.neighbours.tombstones
 
 
-async def test_what_waits_in_the_outbox_is_promised_and_noted_without_the_address_of_its_reply(world: World) -> None:
+async def test_where_its_note_could_not_be_written_a_request_is_not_promised(world: World) -> None:
     _, headers = await world.store()
-    world.neighbours.verdict = None
+
+    def ignore_as_the_database_goes(_: GenerationRequested) -> None:
+        world.to_database.cut()
+        asyncio.get_running_loop().call_later(2 * SHORT_S + 1, world.to_database.mend)
+
+    world.neighbours.answer = ignore_as_the_database_goes
+    with session_unreachable(world):
+        answered = await world.create(headers)
+        await world.until(lambda: is_mended(world))
+
+    assert (answered.status_code, answered.headers["Retry-After"]) == (503, "30"), "what an unknown outcome says"
+
+
+async def test_a_repeated_key_gets_the_promise_that_its_first_request_got(world: World) -> None:
+    _, headers = await world.store()
+    id_ = await accept_and_lose(world, headers)
+    await forget_the_reply(world)
+
+    repeated = await world.create(headers, "a-key")
+
+    assert (repeated.status_code, id_of(repeated)) == (201, id_)
+    assert id_ not in world.neighbours.tombstones
+
+
+@pytest.mark.parametrize(
+    ("told", "age", "status", "is_withdrawn"),
+    [
+        pytest.param("queued", REBUILD_AFTER, 201, False, id="begun"),
+        pytest.param("rejected", ABANDONED_AFTER, 409, False, id="rejected"),
+        pytest.param(None, REBUILD_AFTER, 409, False, id="unknown"),
+        pytest.param(None, ABANDONED_AFTER, 409, True, id="abandoned"),
+    ],
+)
+async def test_a_repeated_key_is_promised_only_what_the_session_knows(
+    world: World, told: str | None, age: timedelta, status: int, is_withdrawn: bool
+) -> None:
+    _, headers = await world.store()
+    id_ = await accept_and_lose(world, headers)
+    await forget_the_note(world)
+    await forget_the_reply(world, age)
+    if told is not None:
+        rejection = GenerationRejected(generation_id=id_, reason="insufficient_credits", required=1, available=0)
+        queued = GenerationQueued(generation_id=id_, credits=1)
+        world.neighbours.standing[id_] = [rejection if told == "rejected" else queued]
+
+    repeated = await world.create(headers, "a-key")
+
+    assert (repeated.status_code, id_ in world.neighbours.tombstones) == (status, is_withdrawn)
+    if is_withdrawn:
+        again = await world.create(headers, "a-key")
+        assert (again.status_code, id_of(again) != id_) == (201, True)
+
+
+async def test_while_the_session_is_away_a_repeated_key_is_promised_what_is_still_to_be_sent(world: World) -> None:
+    _, headers = await world.store()
     world.to_broker.freeze()
+    settle, settled = world.container.creator._admission.settle, []
     try:
-        created = await world.create(headers)
-        await world.pool.execute("DELETE FROM unconfirmed_messages")  # as where it died before it had noted the message
-        is_promised = await unconfirmed_store.keep_unsent_request(world.pool, id_of(created))
+        with session_unreachable(world):
+            created = await world.create(headers)
+            await forget_the_note(world)
+            for is_abandoned in (False, True):
+                settled.append(await settle(id_of(created), is_abandoned=is_abandoned))
+            settled.append(await settle(uuid4(), is_abandoned=True))
     finally:
         world.to_broker.thaw()
 
     noted = await world.pool.fetchrow("SELECT subject, body::jsonb - 'spec' AS body FROM unconfirmed_messages")
-    assert (created.status_code, is_promised) == (201, True)
+    assert settled == ["unknown", "accepted", "unknown"]
     assert noted is not None
     assert (noted["subject"], "reply_to" in noted["body"]) == (id_of(created), False)
-    assert not await unconfirmed_store.keep_unsent_request(world.pool, uuid4())
-
-
-@pytest.mark.parametrize("is_known", [True, False])
-async def test_a_repeated_key_is_promised_nothing_that_the_session_does_not_know(world: World, is_known: bool) -> None:
-    _, headers = await world.store()
-    id_ = await accept_and_lose(world, headers)
-    await world.pool.execute("DELETE FROM unconfirmed_messages")
-    await forget_the_reply(world)
-    if is_known:
-        world.neighbours.standing[id_] = [GenerationQueued(generation_id=id_, credits=1)]
-
-    repeated = await world.create(headers, "a-key")
-
-    assert repeated.status_code == (201 if is_known else 409)

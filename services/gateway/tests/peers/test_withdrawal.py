@@ -10,7 +10,7 @@ import pytest
 
 from atelier_gateway.peers import withdrawal
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
-from atelier_gateway.peers.withdrawal import withdraw_surely
+from atelier_gateway.peers.withdrawal import WithdrawalInDoubt, withdraw_surely
 
 SHORT_S = 1.0
 
@@ -75,11 +75,20 @@ async def test_a_withdrawal_that_stays_in_doubt_is_given_up(
     monkeypatch.setattr(withdrawal, "IN_DOUBT_S_MAX", SHORT_S)
     session.answers, began = [NO_ANSWER], time.monotonic()
 
-    with pytest.raises(PeerUnavailable, match="session does not answer"):
+    with pytest.raises(WithdrawalInDoubt, match="session does not answer"):
         await withdraw_surely(peers, uuid4())
 
     assert time.monotonic() - began >= SHORT_S
     assert session.requests > 1
+
+
+async def test_a_failure_that_says_that_nothing_was_done_is_not_in_doubt(session: Session, peers: PeerClient) -> None:
+    session.answers = [answer_of("503 Service Unavailable\r\nX-Atelier-Answer: not-done"), WITHDRAWN]
+
+    with pytest.raises(PeerUnavailable, match="it answered 503"):
+        await withdraw_surely(peers, uuid4())
+
+    assert session.requests == 1
 
 
 async def test_what_the_session_refuses_is_not_tried_again(session: Session, peers: PeerClient) -> None:

@@ -94,6 +94,13 @@ def confirm_correction(command: ReturnCredit | TakeBackCredit) -> BooksCorrected
     )
 
 
+def told(id_: UUID, events: Sequence[Message]) -> dict[str, Any]:
+    """A generation as the session tells where it stands."""
+    state = "rejected" if any(isinstance(event, GenerationRejected) for event in events) else "queued"
+    bodies = [{"name": event.name, "body": event.model_dump_json()} for event in events]
+    return {"id": id_, "state": state, "events": bodies}
+
+
 async def iterate(lines: Sequence[bytes | Exception]) -> AsyncIterator[bytes]:
     """Each as a piece of its own; breaks off at an exception."""
     for line in lines:
@@ -240,13 +247,7 @@ class Neighbours:
         async def list_events(asked: dict[str, list[UUID]]) -> dict[str, Any]:
             if "standing" in self.broken:
                 return {}
-            found = {id_: self.standing[id_] for id_ in asked["ids"] if id_ in self.standing}
-            return {
-                "generations": [
-                    {"id": id_, "events": [{"name": event.name, "body": event.model_dump_json()} for event in events]}
-                    for id_, events in found.items()
-                ]
-            }
+            return {"generations": [told(id_, self.standing[id_]) for id_ in asked["ids"] if id_ in self.standing]}
 
         self._add_usage(app)
         add_cap_route(app, self.records)

@@ -126,6 +126,14 @@ class World:
             name = getattr(holds, "__qualname__", repr(holds))
             raise TimeoutError(f"{name} did not hold within {WAIT_S_MAX:g} s") from None
 
+    async def until_all_are(self, state: str) -> None:
+        """Waits until every generation is in this state, and there is one."""
+
+        async def are_all() -> bool:
+            return bool(await self.pool.fetchval("SELECT bool_and(state = $1) FROM generations", state))
+
+        await self.until(are_all)
+
     async def _ready(self) -> bool:
         parts = (await self.client.get("/health/ready")).json()["parts"]
         return bool(parts["broker"] == parts["database"] == "ok")

@@ -7,11 +7,11 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field, SecretStr
 
 from atelier_contracts import CancelRender, RefundCredit
-from atelier_messaging import UnitOfWork
+from atelier_messaging import UnitOfWork, is_outage
 from atelier_session import store
 from atelier_session.holds import Holds
 from atelier_session.replay import replay_states
-from atelier_telemetry.operations import require_token
+from atelier_telemetry.operations import NOT_DONE, require_token
 
 _SAGA = """
 SELECT generation_id AS id, channel, owner_kind, owner_id, state, credits, created_at, updated_at, deadline_at, timer_at
@@ -75,13 +75,26 @@ def internal_router(unit: UnitOfWork, token: SecretStr, holds: Holds) -> APIRout
         """Ends a request of which the gateway knows no outcome, or returns the state that it has reached. With
         ``refund`` it was running before our rows were lost: its render is stopped and its hold is refunded.
 
-        Synchronous on purpose: it is called when the bus does not answer (see docs/decisions.md).
+        Synchronous on purpose: it is called when the bus does not answer (see docs/decisions.md). A 503 says whether it
+        is certain that nothing was done.
         """
-        async with unit.once() as tx:
-            state = await store.withdraw(tx.connection, id)
-            if refund and state == "withdrawn":
-                tx.emit(CancelRender(generation_id=id))
-                tx.emit(RefundCredit(generation_id=id))
-            return {"state": state}
+        return {"state": await _withdraw(unit, id, refund=refund)}
 
     return router
+
+
+async def _withdraw(unit: UnitOfWork, id_: UUID, *, refund: bool) -> str:
+    """Raises HTTPException 503 where it is certain that nothing was done, else the outage."""
+    may_commit = False
+    try:
+        async with unit.once() as tx:
+            state = await store.withdraw(tx.connection, id_)
+            if refund and state == "withdrawn":
+                tx.emit(CancelRender(generation_id=id_))
+                tx.emit(RefundCredit(generation_id=id_))
+            may_commit = True
+    except Exception as error:
+        if may_commit or not is_outage(error):
+            raise
+        raise HTTPException(503, f"nothing was withdrawn: {type(error).__name__}", NOT_DONE) from error
+    return state

@@ -40,7 +40,7 @@ deadline_at, created_at
 """
 _LOCK = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[]) ORDER BY generation_id FOR UPDATE"  # noqa: S608 - constants only
 # A timer that was moved later is noticed when its first time comes: no step of a saga writes to the index.
-_IS_ANY_DUE = "SELECT EXISTS (SELECT FROM sagas WHERE look_at <= now())"
+_IS_ANY_DUE = "SELECT min(look_at) <= now() FROM sagas WHERE look_at IS NOT NULL"  # by the index, whatever is known
 _LOCK_DUE = f"""
 WITH seen AS MATERIALIZED (
     SELECT {_COLUMNS}, channel, timer_at FROM sagas WHERE look_at <= now() ORDER BY look_at LIMIT $1

@@ -7,12 +7,13 @@ The rule of the 503: it is only returned when it is certain that nothing will co
 3. Each message is published and its reply awaited. Admitted: accepted. Declined: the row is removed, the response kept.
 4. Not confirmed or no reply in time: the session gets a request to withdraw the id. ``withdrawn`` leaves a tombstone
    that refuses the message however late it arrives; every trace here is removed too, 503. Any other state: accepted.
-5. The session does not answer either: accepted, and the message is noted to be sent until the saga knows it, for a
-   broker that is wiped now would lose it. Where the session's answer may have been lost, it is asked again for as long
-   as a process takes to start: a tombstone would break that promise.
+5. The session cannot be reached either: accepted, and the message is noted to be sent until the saga has begun, for a
+   broker that is wiped now would lose it.
+6. The session may have withdrawn it, and does not say: it is asked again for as long as a process takes to start. Then
+   the outcome is unknown, and the response says so (``outcome_unknown``): a tombstone would break a promise.
 
-A commit whose acknowledgement was lost is run again whole, with the same ids. Only if the database stays unavailable
-after a commit and the session does not answer is the outcome unknown: the response says so (``outcome_unknown``).
+A commit whose acknowledgement was lost is run again whole, with the same ids. Where the database stays unavailable
+after a commit and the session does not answer, the outcome is unknown, too.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from atelier_gateway.generations.admission_request import (
     AdmissionRequest,
     Declined,
     KeyTaken,
+    Settled,
     Unavailable,
 )
 from atelier_gateway.generations.token_caps import TokenRefused
@@ -39,7 +41,7 @@ from atelier_gateway.media import store as media_store
 from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.peers.reply_listener import ReplyListener
-from atelier_gateway.peers.withdrawal import withdraw_surely
+from atelier_gateway.peers.withdrawal import WithdrawalInDoubt, withdraw_surely
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.caps import cap_view
 from atelier_messaging import Batcher, Bus, Overloaded, Transaction, is_outage
@@ -72,7 +74,7 @@ class Admission:
         )
 
     async def submit(self, request: AdmissionRequest) -> AdmissionOutcome:
-        """Returns the outcome of the request within about twice ``timeout_s`` seconds."""
+        """Returns the outcome of the request, within ``idempotency.keys.ABANDONED_AFTER`` of its beginning."""
         if not self._bus.is_connected:
             return Unavailable()
         try:
@@ -91,15 +93,25 @@ class Admission:
         reply = await self._replies.publish_and_wait(request.generation.id, publishing, timeout_s=self._timeout_s)
         return await self._outcome_of(request, reply)
 
-    async def is_promised(self, generation_id: UUID) -> bool:
-        """Whether a request that the saga has said nothing of yet is certain to reach it, or has."""
-        if await unconfirmed_store.keep_unsent_request(self._bus.unit.pool, generation_id):
-            return True
+    async def settle(self, generation_id: UUID, *, is_abandoned: bool) -> Settled:
+        """What becomes of a request that was written and, as it seems, never answered, and of which the saga has said
+        nothing yet. While its process may still be at work, nothing is decided here."""
+        pool = self._bus.unit.pool
+        if await unconfirmed_store.is_request_noted(pool, generation_id):
+            return "accepted"
         try:
-            return bool(await self._peers.get_generation_events([generation_id]))
+            known = await self._peers.get_generation_events([generation_id])
+            if known or not is_abandoned:
+                # Why it was rejected is about to be projected.
+                return "accepted" if known and known[0]["state"] != "rejected" else "unknown"
         except PeerUnavailable as error:
-            logger.warning("whether the saga knows generation %s is not known yet: %s", generation_id, error)
-            return False
+            logger.warning("what becomes of generation %s is not known yet: %s", generation_id, error)
+            is_certain = is_abandoned and await unconfirmed_store.note_unsent_request(pool, generation_id)
+            return "accepted" if is_certain else "unknown"
+        try:
+            return "withdrawn" if await self._peers.withdraw(generation_id) == "withdrawn" else "unknown"
+        except PeerUnavailable:
+            return "unknown"
 
     async def store_response(
         self, claim: IdempotencyClaim | None, response: StoredResponse, *, declined: UUID | None = None
@@ -126,8 +138,11 @@ class Admission:
         try:
             state = await withdraw_surely(self._peers, request.generation.id)
         except PeerUnavailable as error:
-            logger.warning("generation %s not withdrawn, it is sent until known: %s", request.generation.id, error)
+            logger.warning("generation %s not withdrawn, it is sent until it begins: %s", request.generation.id, error)
             return await self._promise(request)
+        except WithdrawalInDoubt as error:
+            logger.warning("whether generation %s was withdrawn is unknown: %s", request.generation.id, error)
+            return Unavailable(is_certain=False)
         if state == "withdrawn":
             return await self._erase(request)
         if state == "rejected":
@@ -135,7 +150,7 @@ class Admission:
         return Accepted()
 
     async def _promise(self, request: AdmissionRequest) -> AdmissionOutcome:
-        """Accepted once its message is noted, to be sent until the saga knows it."""
+        """Accepted once its message is noted, to be sent until the saga has begun."""
 
         async def note() -> None:
             async with self._bus.unit.once(dispatch=False) as tx:
@@ -181,7 +196,7 @@ class Admission:
             return Unavailable()
         try:
             return Unavailable(is_certain=await withdraw_surely(self._peers, request.generation.id) == "withdrawn")
-        except PeerUnavailable:
+        except (PeerUnavailable, WithdrawalInDoubt):
             return Unavailable(is_certain=False)
 
     async def _write(self, requests: Sequence[AdmissionRequest]) -> Sequence[Accepted | KeyTaken | TokenRefused]:

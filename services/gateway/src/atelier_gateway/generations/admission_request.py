@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from atelier_contracts import Envelope, GenerationRequested
 from atelier_contracts.billing import QuoteRefusal
@@ -69,3 +70,5 @@ class Unavailable:
 
 
 AdmissionOutcome = Accepted | Declined | KeyTaken | TokenRefused | Unavailable
+Settled = Literal["accepted", "withdrawn", "unknown"]
+"""What becomes of a request whose process died before it answered."""

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -35,17 +35,14 @@ from atelier_gateway.generations.capacity import Capacity
 from atelier_gateway.generations.decline_problems import check_spend_limit, declined_problem
 from atelier_gateway.generations.provider_catalogue import (
     ProviderCatalogue,
-    WordUnsupported,
-    option_problem,
 )
 from atelier_gateway.generations.request_record import SALT, new_salt, record_of
+from atelier_gateway.generations.response_rebuilder import ResponseRebuilder, SurfaceResponses, replay
 from atelier_gateway.generations.rollback import note_admission
 from atelier_gateway.generations.token_caps import TokenRefused
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import (
-    REPLAYED_HEADER,
     IdempotencyClaim,
-    RebuildResponse,
     StoredClaim,
     StoredResponse,
     resolve,
@@ -53,7 +50,6 @@ from atelier_gateway.idempotency.keys import (
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.identity.client_token_store import TokenUse
 from atelier_gateway.media.store import FileUse, file_use_of
-from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import NewGeneration
 from atelier_gateway.web.problems import Problem, credential_problem
 from atelier_gateway.web.request_facts import note_problem
@@ -65,19 +61,6 @@ from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import exemplar_of, trace_id_of
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SurfaceResponses:
-    """How a surface words its answers to a create."""
-
-    surface: str
-    route: str
-    accepted: Callable[[NewGeneration], Response]
-    """The 201; made of what never changes, so that it can be said again later, byte for byte."""
-    problem: Callable[[Problem], Response]
-    unsupported_option: WordUnsupported = option_problem
-    """How the surface words that no provider offers the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +98,7 @@ class GenerationCreator:
         self._offers = offers
         self._capacity = capacity
         self._reply_to = reply_key(instance)
+        self._rebuilder = ResponseRebuilder(pool, admission)
         self._turns: WeakValueDictionary[tuple[Owner, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, principal: Principal, draft: Draft, shape: SurfaceResponses) -> Response:
@@ -263,38 +247,7 @@ class GenerationCreator:
         """The answer that a key has, or is given because its first request died before it answered."""
         verdict = resolve(stored, claim.fingerprint)
         return (
-            _replay(verdict, shape)
+            replay(verdict, shape)
             if isinstance(verdict, StoredResponse)
-            else await self._rebuild_response(verdict, claim, shape, principal)
+            else await self._rebuilder.rebuild(verdict, claim, shape, is_client=principal.client is not None)
         )
-
-    async def _rebuild_response(
-        self, lost: RebuildResponse, claim: IdempotencyClaim, shape: SurfaceResponses, principal: Principal
-    ) -> Response:
-        generation = await projection_store.find_by_id(self._pool, lost.holder)
-        if generation is None:
-            raise Problem("request_in_progress", "What became of the first request is not known yet.")
-        error = generation.snapshot.error or {}
-        rejected = lost.holder if generation.snapshot.state == "rejected" else None
-        if rejected and error["code"] == "withdrawn":
-            await idempotency_store.release(self._pool, replace(claim, holder=rejected))
-            await self._admission.store_response(None, StoredResponse(503, b""), declined=rejected)
-            raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
-        if rejected:
-            amounts = error["required"], error["available"]
-            refusal = Declined(error["code"], *amounts, error.get("cap"), error.get("quote"))
-            response = shape.problem(declined_problem(refusal, is_client=principal.client is not None))
-        elif generation.snapshot.state == "accepted" and not await self._admission.is_promised(lost.holder):
-            raise Problem("request_in_progress", "What became of the first request is not known yet.")
-        else:
-            response = shape.accepted(generation)
-        reply = StoredResponse(response.status_code, bytes(response.body))
-        await self._admission.store_response(replace(claim, holder=lost.holder), reply, declined=rejected)
-        return _replay(reply, shape)
-
-
-def _replay(reply: StoredResponse, shape: SurfaceResponses) -> Response:
-    """The same bytes under the same media type."""
-    error_media = shape.problem(Problem("internal_error", "")).media_type
-    media = error_media if reply.status >= 400 else "application/json"
-    return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"}, media)

@@ -17,6 +17,8 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 KEPT_H = 24
 REBUILD_AFTER = timedelta(seconds=10)
 """The age at which a claim without a reply is taken to be the work of a process that died."""
+ABANDONED_AFTER = timedelta(seconds=60)
+"""The age at which that is certain: no request is at work for so long, however slow all that it waits for is."""
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -57,6 +59,8 @@ class RebuildResponse:
     """The request that claimed the key died before its answer: look up the outcome of ``holder`` and answer with it."""
 
     holder: UUID
+    is_abandoned: bool = False
+    """Whether it is certain that its process does nothing any more."""
 
 
 def validate_key(key: str | None) -> str | None:
@@ -84,7 +88,7 @@ def resolve(stored: StoredClaim, fingerprint: bytes) -> StoredResponse | Rebuild
     if stored.reply is not None:
         return stored.reply
     if stored.age >= REBUILD_AFTER:
-        return RebuildResponse(stored.holder)
+        return RebuildResponse(stored.holder, is_abandoned=stored.age >= ABANDONED_AFTER)
     raise Problem(
         "request_in_progress", "The first request with this key is not answered yet.", headers={"Retry-After": "1"}
     )

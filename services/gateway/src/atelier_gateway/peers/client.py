@@ -9,6 +9,7 @@ import httpx
 
 from atelier_contracts import Owner
 from atelier_gateway.web.problems import Problem
+from atelier_telemetry.operations import is_not_done
 from atelier_telemetry.tracing import current_traceparent
 
 ANSWER_S_MAX = 3.0
@@ -23,11 +24,11 @@ class PeerUnavailable(Exception):
     @property
     def is_in_doubt(self) -> bool:
         """Whether the service may have done as it was told: the request may have reached it, and no answer came, or
-        one of a failure, which may be that of a commit whose acknowledgement was lost."""
+        one of a failure that does not say that nothing was done."""
         never_arrived = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
         match self.__cause__:
             case httpx.HTTPStatusError() as refusal:
-                return refusal.response.is_server_error
+                return refusal.response.is_server_error and not is_not_done(refusal.response.headers)
             case cause:
                 return isinstance(cause, httpx.HTTPError) and not isinstance(cause, never_arrived)
 

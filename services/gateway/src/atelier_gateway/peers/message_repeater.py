@@ -1,7 +1,8 @@
 """Sends again what is not known to have had its effect: what the broker held may be gone.
 
 Billing carries a grant or a correction out once under its id, and of a cap the latest order, and answers each repeat
-again; a cancel or a deletion that was carried out changes nothing. So nothing that was answered with 202 is forgotten.
+again; a cancel or a deletion that was carried out changes nothing, nor does a request whose saga has begun. So nothing
+that was answered with 201 or 202 is forgotten.
 """
 
 import logging

@@ -31,6 +31,7 @@ Sent = TypeVar("Sent", bound=Message)
 
 TO_BILLING = (GrantCredit.name, ReturnCredit.name, TakeBackCredit.name, SetCap.name)
 REPEATED_MAX = 100
+FORGOTTEN_MAX = 20_000
 RESEND_S_MAX = 1_800.0
 UNANSWERED_RESENDS_MAX = 5
 """At doubling intervals, so that a wipe that lasts for minutes does not take them all."""
@@ -51,25 +52,29 @@ m.confirmed_at IS NULL
 AND m.sent_at < now() - make_interval(secs => least({RESEND_S_MAX}, $1 * 2 ^ least(m.resends, {_DOUBLINGS_MAX})))
 """
 _ANY_DUE = f"SELECT EXISTS (SELECT FROM unconfirmed_messages m WHERE {_IS_DUE})"  # noqa: S608 - constants only
+# What needs no repeat: a cancel of what has ended, a deletion that was sent often enough, a request that has begun or
+# never does.
+_IS_SETTLED = f"""
+CASE m.name
+    WHEN '{CancelRequested.name}' THEN NOT EXISTS (SELECT FROM generations g WHERE g.id = m.subject AND g.rank < 9)
+    WHEN '{GenerationDeleted.name}' THEN m.resends >= {UNANSWERED_RESENDS_MAX}
+    WHEN '{GenerationRequested.name}'
+    THEN m.resends >= {UNANSWERED_RESENDS_MAX}
+         OR NOT EXISTS (SELECT FROM generations g WHERE g.id = m.subject AND g.rank = 0)
+    ELSE false END
+"""  # noqa: S608 - constants only
 _FORGET = f"""
 WITH done AS (
-    SELECT subject, name FROM unconfirmed_messages m
-    WHERE {_IS_DUE} AND CASE m.name
-        WHEN '{CancelRequested.name}'
-        THEN NOT EXISTS (SELECT FROM generations g WHERE g.id = m.subject AND g.rank < 9)
-        WHEN '{GenerationDeleted.name}' THEN m.resends >= {UNANSWERED_RESENDS_MAX}
-        WHEN '{GenerationRequested.name}'
-        THEN m.resends >= {UNANSWERED_RESENDS_MAX}
-             OR NOT EXISTS (SELECT FROM generations g WHERE g.id = m.subject AND g.rank = 0)
-        ELSE false END
-    ORDER BY sent_at LIMIT {REPEATED_MAX} FOR UPDATE SKIP LOCKED
+    SELECT subject, name FROM unconfirmed_messages m WHERE {_IS_DUE} AND {_IS_SETTLED}
+    ORDER BY sent_at LIMIT {FORGOTTEN_MAX} FOR UPDATE SKIP LOCKED
 )
 DELETE FROM unconfirmed_messages m USING done WHERE m.subject = done.subject AND m.name = done.name
 """  # noqa: S608 - constants only
+# After an outage there may be thousands of requests: they wait behind the orders of operators and clients.
 _REPEAT = f"""
 WITH due AS (
-    SELECT subject, name FROM unconfirmed_messages m WHERE {_IS_DUE}
-    ORDER BY sent_at LIMIT {REPEATED_MAX} FOR UPDATE SKIP LOCKED
+    SELECT subject, name FROM unconfirmed_messages m WHERE {_IS_DUE} AND NOT {_IS_SETTLED}
+    ORDER BY name = '{GenerationRequested.name}', sent_at LIMIT {REPEATED_MAX} FOR UPDATE SKIP LOCKED
 )
 UPDATE unconfirmed_messages m SET sent_at = now(), resends = least(m.resends + 1, 1000) FROM due
 WHERE m.subject = due.subject AND m.name = due.name RETURNING m.name, m.body
@@ -89,15 +94,17 @@ WITH heard AS (
 )
 SELECT subject, is_open FROM known WHERE is_repeated OR NOT is_open
 """
-_KEEP_UNSENT = """
+_IS_REQUEST_NOTED = """
+SELECT EXISTS (SELECT FROM unconfirmed_messages WHERE subject = $1 AND name = $2 AND confirmed_at IS NULL)
+"""
+_NOTE_UNSENT = """
 WITH unsent AS (
     SELECT o.name, (o.body::jsonb - 'reply_to')::text AS body FROM outbox o
     WHERE o.name = $2 AND (o.body::jsonb ->> 'generation_id')::uuid = $1
-), kept AS (
+), noted AS (
     INSERT INTO unconfirmed_messages (subject, name, body) SELECT $1, name, body FROM unsent ON CONFLICT DO NOTHING
 )
 SELECT EXISTS (SELECT FROM unsent)
-       OR EXISTS (SELECT FROM unconfirmed_messages WHERE subject = $1 AND name = $2 AND confirmed_at IS NULL)
 """
 _PRUNE = "DELETE FROM unconfirmed_messages WHERE confirmed_at < now() - make_interval(days => $1)"
 _USED = (
@@ -119,10 +126,15 @@ async def insert(connection: Connection, message: Sent) -> Sent:
     return message
 
 
-async def keep_unsent_request(pool: Pool, generation_id: UUID) -> bool:
-    """Whether the request of this generation is sent until the saga knows it. One that still waits in the outbox is
-    noted, to be."""
-    return bool(await pool.fetchval(_KEEP_UNSENT, generation_id, GenerationRequested.name))
+async def is_request_noted(pool: Pool, generation_id: UUID) -> bool:
+    """Whether the request of this generation is sent again until its saga has begun."""
+    return bool(await pool.fetchval(_IS_REQUEST_NOTED, generation_id, GenerationRequested.name))
+
+
+async def note_unsent_request(pool: Pool, generation_id: UUID) -> bool:
+    """Notes the request of this generation, if it still waits in the outbox, to be sent again until its saga has begun;
+    whether it does."""
+    return bool(await pool.fetchval(_NOTE_UNSENT, generation_id, GenerationRequested.name))
 
 
 async def is_any_due(pool: Pool, *, after_s: float) -> bool:

@@ -11,15 +11,21 @@ IN_DOUBT_S_MAX = 10.0
 PAUSE_S = 0.3
 
 
+class WithdrawalInDoubt(Exception):
+    """The session may have withdrawn it or not, and does not answer."""
+
+
 async def withdraw_surely(peers: PeerClient, id_: UUID) -> str:
     """``withdrawn``, or the state of the saga. Where the session may have done it without a word, it is asked again for
-    ``IN_DOUBT_S_MAX`` seconds. Raises PeerUnavailable."""
+    ``IN_DOUBT_S_MAX`` seconds. Raises WithdrawalInDoubt after that, and PeerUnavailable where nothing was withdrawn."""
     until, is_in_doubt = time.monotonic() + IN_DOUBT_S_MAX, False
     while True:
         try:
             return await peers.withdraw(id_)
         except PeerUnavailable as error:
             is_in_doubt = is_in_doubt or error.is_in_doubt
-            if not is_in_doubt or time.monotonic() >= until:
+            if not is_in_doubt:
                 raise
+            if time.monotonic() >= until:
+                raise WithdrawalInDoubt(str(error)) from error
         await asyncio.sleep(PAUSE_S)

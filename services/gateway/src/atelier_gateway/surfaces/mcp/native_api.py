@@ -18,7 +18,8 @@ CREDENTIALS = ("Authorization", "X-API-Key", "X-Workspace-Id", SIMULATE_HEADER)
 CALL_S_MAX = 60.0
 IN_PROGRESS_TRIES = 20
 IN_PROGRESS_PAUSE_S = 1.0
-"""A request whose first try was cut off is rebuilt ten seconds later: so long its repetition waits for the answer."""
+"""So long a repetition waits for the answer of a first try that was cut off: it can be rebuilt ten seconds later, where
+the session knows the request by then."""
 
 
 class CallRefused(Exception):

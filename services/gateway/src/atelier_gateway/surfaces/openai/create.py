@@ -15,13 +15,13 @@ from atelier_contracts import InputRef
 from atelier_contracts.value_objects import IMAGES_MAX
 from atelier_gateway.container import Container
 from atelier_gateway.generations.client_disconnects import WaitingClient
-from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.generations.image_models import (
     MODELS,
     ResolvedModel,
     UnsupportedModelOption,
     nearest_size,
 )
+from atelier_gateway.generations.response_rebuilder import SurfaceResponses
 from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.generations.undelivered_results import RequestIdentity
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
