@@ -12,6 +12,7 @@ from atelier_gateway.generations import cancellation
 
 from ...support.native import cancel, cancels_heard, create, fail, get_view, success, wait_until_status
 from ...support.neighbours import ignore
+from ...support.unreachable import session_unreachable
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -53,16 +54,16 @@ async def test_cancelling_what_takes_longer_to_stop_is_202(world: World, monkeyp
 
 
 async def _never_answered(world: World, headers: dict[str, str]) -> UUID:
-    """A generation that was accepted although neither the saga nor the session's HTTP has said a word."""
-    world.neighbours.answer, world.neighbours.verdict = ignore, None
-    return await create(world, headers)
+    """A generation that was accepted although the saga has said nothing and the session's HTTP was unreachable."""
+    world.neighbours.answer = ignore
+    with session_unreachable(world):
+        return await create(world, headers)
 
 
 @pytest.mark.usefixtures("short_waits")
 async def test_cancelling_what_the_saga_never_heard_of_withdraws_it(world: World) -> None:
     _, headers = await world.user()
     generation = await _never_answered(world, headers)
-    world.neighbours.verdict = "withdrawn"
 
     ended = await cancel(world, headers, generation)
 
