@@ -33,6 +33,13 @@ REPEAT_MUTANTS = (
         f"{_PROMISED}::test_a_repeated_key_is_promised_only_what_the_session_knows",
     ),
     Mutant(
+        "operators' orders before the requests of an outage",
+        f"{_GATEWAY}/peers/unconfirmed_store.py",
+        "ORDER BY name = '{GenerationRequested.name}', sent_at",
+        "ORDER BY sent_at",
+        f"{_PROMISED}::test_an_operators_order_does_not_wait_behind_the_requests_of_an_outage",
+    ),
+    Mutant(
         "turns by arrival",
         f"{_RENDER}/store/queue.py",
         "ORDER BY priority, created_at, generation_id LIMIT s.jobs",

@@ -6,6 +6,9 @@ import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
+
+from atelier_local.launcher.postgres import admin_url
 from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import Link
 from chaos.message_recorder import MessageRecorder
@@ -21,7 +24,7 @@ TOLD_S = 2.0
 _ACTIVITY = """
 SELECT datname, pid, state, wait_event_type, wait_event, pg_blocking_pids(pid) AS blocked_by,
        now() - query_start AS since, left(query, 100) AS query
-FROM pg_stat_activity WHERE datname LIKE 'render%' OR state = 'active' OR state LIKE 'idle in%'
+FROM pg_stat_activity WHERE backend_type = 'client backend'
 """
 
 
@@ -65,9 +68,14 @@ class Site:
 
     async def _statements_under_way(self) -> str:
         """What each connection to the databases does, and what it waits for."""
-        if self.world is None:
-            return ""
-        rows = await self.world.databases["session"].fetch(_ACTIVITY)
+        try:
+            superuser = await asyncpg.connect(admin_url(self.stack.profile), timeout=TOLD_S)
+            try:
+                rows = await superuser.fetch(_ACTIVITY, timeout=TOLD_S)
+            finally:
+                superuser.terminate()
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            return f"the databases do not answer: {error!r}"
         return "\n".join(["connections to the databases:", *(str(dict(row)) for row in rows)])
 
     def _log_of_unready_parts(self) -> str:

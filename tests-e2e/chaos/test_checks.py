@@ -1,7 +1,11 @@
 """What a run of faults counts, checks and tells of a violation."""
 
 import asyncio
+import os
+import random
+import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from chaos import run, timelines
+from chaos import clock_faults, run, site, timelines
 from chaos.__main__ import main
 from chaos.coverage import count_generations, count_states
 from chaos.evidence import Evidence, Row
@@ -17,6 +21,7 @@ from chaos.invariants import _keys
 from chaos.load import Account, Load
 from chaos.run import Watch
 from chaos.schedule import FaultOutcome
+from chaos.site import Site
 from chaos.workload import ClientRequest, Reply, request_of
 from whole_system.world import World
 
@@ -120,6 +125,42 @@ async def test_a_kill_counts_for_the_states_that_sagas_had_and_a_violation_tells
 
         assert "succeeded" in told[made.session_id]
         assert "session: " in told[made.session_id]
+
+
+def test_the_shared_memory_of_dead_processes_goes_and_that_of_others_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_faults, "SHARED_MEMORY", tmp_path)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    names = [f"{kind}_{pid}" for kind in ("faketime_shm", "sem.faketime_sem") for pid in (dead.pid, os.getpid())]
+    for name in (*names, "PostgreSQL.1"):
+        (tmp_path / name).touch()
+
+    clock_faults.remove_leftovers()
+
+    assert {file.name for file in tmp_path.iterdir()} == {names[1], names[3], "PostgreSQL.1"}
+
+
+async def test_a_part_that_is_not_ready_in_time_is_reported_with_what_it_does(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object, **__: object) -> None:
+        raise TimeoutError("render was not ready")
+
+    monkeypatch.setattr(site, "eventually", never)
+    monkeypatch.setattr(Site, "_unready_services", lambda _: ["render"])
+    monkeypatch.setattr(site, "USABLE", ())
+    recorder: Any = None
+
+    with pytest.raises(TimeoutError) as failure:
+        await Site(world.stack, recorder, tmp_path, random.Random(1), world=world).wait_until_ready()
+
+    logs, statements = failure.value.__notes__
+    assert "last lines of render:" in logs
+    assert "most recent call first" in logs
+    assert "'datname': 'render'" in statements
+    assert "insufficient privilege" not in statements
 
 
 async def _state(world: World, id_: str) -> object:

@@ -24,6 +24,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     assert clocks, "libfaketime is not installed: deploy/local/bootstrap.sh --tests"
     async with own_world("clocks", {**SETTINGS, "ATELIER_FAILPOINTS": str(folder), **clocks}) as opened:
         yield opened
+    clock_faults.remove_leftovers()
 
 
 @pytest.mark.timeout(400)

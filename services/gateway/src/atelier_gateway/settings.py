@@ -48,8 +48,8 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds between those checks."""
     unconfirmed_after_s: float = Field(default=60.0, gt=0)
     """Seconds after which an operator's grant, correction or cap that billing has not answered is sent again, a cancel
-    whose generation has not ended, and a request accepted while the session was away that has not begun; doubled each
-    time."""
+    whose generation has not ended, and a request that was accepted while the session was unreachable and has not begun;
+    doubled each time."""
 
     admin_token: SecretStr | None = Field(default=None, min_length=16)
     """Token of the first operator, an admin. Unset: no first operator; operators that exist keep their access."""

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from atelier_contracts import GenerationQueued, GenerationRejected, GenerationRequested
+from atelier_contracts import GenerationQueued, GenerationRejected, GenerationRequested, GrantCredit, Owner
 from atelier_contracts.routes import SESSION_SAGA
 from atelier_gateway.idempotency.keys import ABANDONED_AFTER, REBUILD_AFTER
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.message_repeater import MessageRepeater
 
 from ..conftest import SHORT_S
@@ -181,3 +182,24 @@ async def test_while_the_session_is_away_a_repeated_key_is_promised_what_is_stil
     assert settled == ["unknown", "accepted", "unknown"]
     assert noted is not None
     assert (noted["subject"], "reply_to" in noted["body"]) == (id_of(created), False)
+
+
+async def test_an_operators_order_does_not_wait_behind_the_requests_of_an_outage(world: World) -> None:
+    _, headers = await world.store()
+    id_ = await accept_and_lose(world, headers)
+    await world.pool.execute(
+        """WITH copies AS (
+               INSERT INTO generations SELECT (jsonb_populate_record(g, jsonb_build_object('id', gen_random_uuid()))).*
+               FROM generations g, generate_series(1, $2) WHERE g.id = $1 RETURNING id)
+           INSERT INTO unconfirmed_messages (subject, name, body, sent_at)
+           SELECT c.id, m.name, m.body, m.sent_at FROM copies c, unconfirmed_messages m WHERE m.subject = $1""",
+        id_,
+        unconfirmed_store.REPEATED_MAX,
+    )
+    order = GrantCredit(grant_id=uuid4(), owner=Owner(kind="store", id=uuid4()), credits=1, reason="lost")
+    async with world.pool.acquire() as connection:
+        await unconfirmed_store.insert(connection, order)
+
+    await repeat(world)
+
+    assert await world.pool.fetchval("SELECT resends FROM unconfirmed_messages WHERE subject = $1", order.grant_id) == 1

@@ -37,8 +37,9 @@ from atelier_gateway.generations.provider_catalogue import (
     ProviderCatalogue,
 )
 from atelier_gateway.generations.request_record import SALT, new_salt, record_of
-from atelier_gateway.generations.response_rebuilder import ResponseRebuilder, SurfaceResponses, replay
+from atelier_gateway.generations.response_rebuilder import ResponseRebuilder
 from atelier_gateway.generations.rollback import note_admission
+from atelier_gateway.generations.surface_responses import SurfaceResponses, replay
 from atelier_gateway.generations.token_caps import TokenRefused
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import (

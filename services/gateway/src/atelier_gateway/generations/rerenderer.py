@@ -18,7 +18,7 @@ from atelier_gateway.generations.cancellation import Record
 from atelier_gateway.generations.creation import Draft, GenerationCreator
 from atelier_gateway.generations.request_record import SALT
 from atelier_gateway.generations.rerender_store import EndedRerender
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.idempotency.keys import fingerprint
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.peers import unconfirmed_store

@@ -1,7 +1,6 @@
 """The answer to a repeated request whose first one died before it answered: made of what became of that."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
 
 from starlette.responses import Response
@@ -9,29 +8,16 @@ from starlette.responses import Response
 from atelier_gateway.generations.admission import Admission
 from atelier_gateway.generations.admission_request import Declined
 from atelier_gateway.generations.decline_problems import declined_problem
-from atelier_gateway.generations.provider_catalogue import WordUnsupported, option_problem
+from atelier_gateway.generations.surface_responses import SurfaceResponses, replay
 from atelier_gateway.idempotency import store as idempotency_store
-from atelier_gateway.idempotency.keys import REPLAYED_HEADER, IdempotencyClaim, RebuildResponse, StoredResponse
+from atelier_gateway.idempotency.keys import IdempotencyClaim, RebuildResponse, StoredResponse
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.projection.store import Generation, NewGeneration
+from atelier_gateway.projection.store import Generation
 from atelier_gateway.web.problems import Problem
 from atelier_messaging.database import Pool
 
 SEND_AGAIN = "The first request with this key came to nothing; send it again."
 AGAIN = {"Retry-After": "1"}
-
-
-@dataclass(frozen=True, slots=True)
-class SurfaceResponses:
-    """How a surface words its answers to a create."""
-
-    surface: str
-    route: str
-    accepted: Callable[[NewGeneration], Response]
-    """The 201; made of what never changes, so that it can be said again later, byte for byte."""
-    problem: Callable[[Problem], Response]
-    unsupported_option: WordUnsupported = option_problem
-    """How the surface words that no provider offers the request."""
 
 
 class ResponseRebuilder:
@@ -82,13 +68,6 @@ class ResponseRebuilder:
         await idempotency_store.release(self._pool, claim)
         await self._admission.store_response(None, StoredResponse(503, b""), declined=claim.holder)
         raise Problem("request_in_progress", SEND_AGAIN, headers=AGAIN)
-
-
-def replay(reply: StoredResponse, shape: SurfaceResponses) -> Response:
-    """The same bytes under the same media type."""
-    error_media = shape.problem(Problem("internal_error", "")).media_type
-    media = error_media if reply.status >= 400 else "application/json"
-    return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"}, media)
 
 
 def _unknown() -> Problem:

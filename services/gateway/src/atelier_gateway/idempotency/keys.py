@@ -17,8 +17,9 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 KEPT_H = 24
 REBUILD_AFTER = timedelta(seconds=10)
 """The age at which a claim without a reply is taken to be the work of a process that died."""
-ABANDONED_AFTER = timedelta(seconds=60)
-"""The age at which that is certain: no request is at work for so long, however slow all that it waits for is."""
+ABANDONED_AFTER = timedelta(minutes=5)
+"""The age at which that is certain: longer than an admission lasts with the longest `admission_s` (a minute), which it
+waits three times, and a withdrawal in doubt."""
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 
 

@@ -73,7 +73,7 @@ DELETE FROM unconfirmed_messages m USING done WHERE m.subject = done.subject AND
 # After an outage there may be thousands of requests: they wait behind the orders of operators and clients.
 _REPEAT = f"""
 WITH due AS (
-    SELECT subject, name FROM unconfirmed_messages m WHERE {_IS_DUE} AND NOT {_IS_SETTLED}
+    SELECT subject, name FROM unconfirmed_messages m WHERE {_IS_DUE}
     ORDER BY name = '{GenerationRequested.name}', sent_at LIMIT {REPEATED_MAX} FOR UPDATE SKIP LOCKED
 )
 UPDATE unconfirmed_messages m SET sent_at = now(), resends = least(m.resends + 1, 1000) FROM due

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_gateway.generations import try_on
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from atelier_gateway.generations.form_queue import SURFACE
 from atelier_gateway.generations.provider_catalogue import UnsupportedOption
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.form.requests import ESTIMATED_TIMES

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atelier_gateway.container import Container
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.identity.users import User
 from atelier_gateway.middleware.request_guard import unexpected_error_problem

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from atelier_gateway.generations.model_notices import maker_view
 from atelier_gateway.generations.provider_catalogue import UnsupportedOption
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.web.json_bodies import json_response

@@ -13,7 +13,7 @@ from atelier_gateway.batches.row_surface import Adjust
 from atelier_gateway.container import Container
 from atelier_gateway.generations import input_rules
 from atelier_gateway.generations.failure_problems import FieldNames
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.surfaces.create_headers import CreateHeaders
 from atelier_gateway.surfaces.native.batch_requests import GenerationBatchRow

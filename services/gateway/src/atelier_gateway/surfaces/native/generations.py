@@ -15,7 +15,7 @@ from atelier_gateway.generations import input_rules
 from atelier_gateway.generations.client_disconnects import WaitingClient
 from atelier_gateway.generations.delivery import ON_DELIVERY
 from atelier_gateway.generations.model_notices import notice_headers
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.identity.client_tokens import ClientScope

@@ -15,8 +15,8 @@ from atelier_gateway.container import Container
 from atelier_gateway.generations import failure_problems, input_rules
 from atelier_gateway.generations.client_disconnects import WaitingClient
 from atelier_gateway.generations.creation import Draft
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
 from atelier_gateway.generations.rollback import rollback_unless_admitted
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris

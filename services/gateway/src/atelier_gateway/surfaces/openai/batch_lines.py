@@ -15,7 +15,7 @@ from atelier_gateway.batches.row_surface import Adjust
 from atelier_gateway.container import Container
 from atelier_gateway.generations.failure_problems import FieldNames
 from atelier_gateway.generations.image_models import MODELS, ResolvedModel, nearest_size
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.input_references import RequestedInput
 from atelier_gateway.surfaces import image_requests

@@ -21,8 +21,8 @@ from atelier_gateway.generations.image_models import (
     UnsupportedModelOption,
     nearest_size,
 )
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
 from atelier_gateway.generations.rollback import rollback_unless_admitted
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.generations.undelivered_results import RequestIdentity
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal

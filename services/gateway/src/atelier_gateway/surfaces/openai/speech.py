@@ -13,8 +13,8 @@ from atelier_gateway.generations.creation import Draft
 from atelier_gateway.generations.failure_problems import FieldNames
 from atelier_gateway.generations.model_notices import notice_headers
 from atelier_gateway.generations.provider_catalogue import UnsupportedOption
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
 from atelier_gateway.generations.rollback import rollback_unless_admitted
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.generations.undelivered_results import RequestIdentity
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal

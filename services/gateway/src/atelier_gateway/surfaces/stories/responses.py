@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import NewGeneration
 from atelier_gateway.stories.store import Story, StoryNarration

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from atelier_gateway.generations import try_on
-from atelier_gateway.generations.response_rebuilder import SurfaceResponses
+from atelier_gateway.generations.surface_responses import SurfaceResponses
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.trpc.protocol import PREFIX, SURFACE, render_problem, result_envelope
 from atelier_gateway.web.json_bodies import json_response
