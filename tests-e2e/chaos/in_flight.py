@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from atelier_local.api_client.api_models import TERMINAL, Balance
 from atelier_local.api_client.client import ApiUnreachable, Client, RequestRefused
+from whole_system.broker import find_waiting
 from whole_system.waits import eventually
 from whole_system.world import IMAGES, World
 
@@ -21,8 +22,8 @@ Act = Callable[[], Awaitable[object]]
 async def keep_promises(
     world: World, what: str, break_it: Act, mend: Act, say: Callable[[str], None], *, generations: int
 ) -> list[str]:
-    """Generations at a steady rate; amid them the server is broken, and mended once all have ended or time is up.
-    Answers what was violated."""
+    """Generations at a steady rate; amid them the server is broken, and mended once all have ended or time is up: then
+    the queues that hold messages are reported first. Answers what was violated."""
     client = await world.new_store(generations)
     began, refusals = time.monotonic(), [0]
     asking = [asyncio.create_task(_ask(world, client, number, refusals)) for number in range(generations)]
@@ -32,6 +33,9 @@ async def keep_promises(
     try:
         _, late = await asyncio.wait(asking, timeout=ENDED_S_MAX)
         took = time.monotonic() - broken_at
+        if late:
+            for line in await asyncio.to_thread(find_waiting, world.stack):
+                say(line)
     finally:
         await mend()
     ended = [await task for task in asking]

@@ -9,16 +9,36 @@ from atelier_local.launcher.stack import Stack
 
 CTL_S_MAX = 90.0
 """Deleting a virtual host with all its queues takes long on a busy machine."""
+QUEUE_COLUMNS = ("name", "messages_ready", "messages_unacknowledged", "consumers", "leader", "online", "state")
 
 
-def rabbitmqctl(stack: Stack, *words: str) -> str:
-    """What the command prints about the first node. Raises StackError."""
-    broker = next(part for part in rabbitmq.parts(stack.profile) if part.name == "rabbitmq")
+def rabbitmqctl(stack: Stack, *words: str, node: str = "rabbitmq") -> str:
+    """What the command prints about a node. Raises StackError."""
+    broker = next(part for part in rabbitmq.parts(stack.profile) if part.name == node)
     program = str(Path(broker.command[0]).with_name("rabbitmqctl"))
     done = subprocess.run([program, *words], env=broker.env, capture_output=True, text=True, timeout=CTL_S_MAX)
     if done.returncode:
         raise StackError(f"rabbitmqctl {words[0]}: {done.stderr.strip()[:200] or done.stdout.strip()[:200]}")
     return done.stdout
+
+
+def find_waiting(stack: Stack) -> list[str]:
+    """The queues that hold messages, as the first node knows them that answers: how many wait, how many are with
+    consumers, who consumes, who leads and which members are up."""
+    silent = []
+    for node in stack.profile.brokers:
+        try:
+            table = rabbitmqctl(stack, "-q", "-t", "20", "list_queues", *QUEUE_COLUMNS, node=node)
+        except (StackError, subprocess.TimeoutExpired) as error:
+            silent.append(f"{node} does not say: {error}")
+            continue
+        rows = [line.split("\t") for line in table.splitlines()]
+        waiting = [row for row in rows if len(row) == len(QUEUE_COLUMNS) and row[1:3] != ["0", "0"]]
+        return silent + [
+            f"{node}: " + ", ".join(f"{key} {value}" for key, value in zip(QUEUE_COLUMNS, row, strict=True))
+            for row in waiting
+        ]
+    return silent
 
 
 def serve_metrics(stack: Stack, port: int) -> None:
