@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
+import aio_pika
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from atelier_local.launcher import rabbitmq
 from chaos import clock_faults, run, site, timelines
 from chaos.__main__ import main
 from chaos.coverage import count_generations, count_states
@@ -23,6 +26,8 @@ from chaos.run import Watch
 from chaos.schedule import FaultOutcome
 from chaos.site import Site
 from chaos.workload import ClientRequest, Reply, request_of
+from whole_system.broker import find_waiting
+from whole_system.waits import eventually
 from whole_system.world import World
 
 IMAGES = ["https://example.com/person.jpg", "https://example.com/garment.jpg"]
@@ -125,6 +130,25 @@ async def test_a_kill_counts_for_the_states_that_sagas_had_and_a_violation_tells
 
         assert "succeeded" in told[made.session_id]
         assert "session: " in told[made.session_id]
+
+
+async def test_a_queue_that_holds_a_message_is_reported_with_its_leader_and_members(world: World) -> None:
+    name = f"test.waiting.{uuid4()}"
+    async with await aio_pika.connect(rabbitmq.amqp_url(world.stack.profile)) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.default_exchange.publish(aio_pika.Message(b"x"), name)
+
+        async def find_line() -> str | None:
+            lines = await asyncio.to_thread(find_waiting, world.stack)
+            return next((line for line in lines if name in line), None)
+
+        line = await eventually(find_line, within_s=60)
+        await channel.queue_delete(name)
+
+    node = "atelier@localhost"
+    assert f"{name}, messages_ready 1, messages_unacknowledged 0, consumers 0, leader {node}" in line
+    assert f"online [{node}], state running" in line
 
 
 def test_the_shared_memory_of_dead_processes_goes_and_that_of_others_stays(
