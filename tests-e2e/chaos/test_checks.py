@@ -141,6 +141,7 @@ async def test_a_queue_that_holds_a_message_is_reported_with_its_leader_and_memb
 
         async def find_line() -> str | None:
             lines = await asyncio.to_thread(find_waiting, world.stack)
+            assert not [line for line in lines if "messages_ready messages_ready" in line]  # the table's head
             return next((line for line in lines if name in line), None)
 
         line = await eventually(find_line, within_s=60)

@@ -24,11 +24,11 @@ def rabbitmqctl(stack: Stack, *words: str, node: str = "rabbitmq") -> str:
 
 def find_waiting(stack: Stack) -> list[str]:
     """The queues that hold messages, as the first node knows them that answers: how many wait, how many are with
-    consumers, who consumes, who leads and which members are up."""
+    consumers, how many consumers there are, which node leads and which members are up."""
     silent = []
     for node in stack.profile.brokers:
         try:
-            table = rabbitmqctl(stack, "-q", "-t", "20", "list_queues", *QUEUE_COLUMNS, node=node)
+            table = rabbitmqctl(stack, "--silent", "-t", "20", "list_queues", *QUEUE_COLUMNS, node=node)
         except (StackError, subprocess.TimeoutExpired) as error:
             silent.append(f"{node} does not say: {error}")
             continue
