@@ -91,7 +91,13 @@ async def wait_until_started(world: World, count: int = 1) -> UUID:
     async def has_count() -> bool:
         return len(world.neighbours.started) == count
 
-    await world.until(has_count)
+    try:
+        await world.until(has_count)
+    except TimeoutError as late:
+        rows = await world.pool.fetch("SELECT id, state, created_at FROM generations")
+        late.add_note(f"{count} expected, started: {world.neighbours.started}; the gateway's generations: {rows}")
+        late.add_note(f"waiting to be published: {await world.pool.fetchval('SELECT count(*) FROM outbox')}")
+        raise
     return world.neighbours.started[-1]
 
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aio_pika
 import uvicorn
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from fastapi import FastAPI
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse
 
 from atelier_contracts import (
     BooksCorrected,
@@ -45,6 +45,7 @@ from atelier_contracts.routes import (
 
 from .caps import add_cap_route, add_quote_route, confirm_cap
 from .operator_routes import add_operator_routes
+from .usage_routes import add_usage_routes
 
 Answer = Callable[[GenerationRequested], Message | None]
 
@@ -101,14 +102,6 @@ def told(id_: UUID, events: Sequence[Message]) -> dict[str, Any]:
     return {"id": id_, "state": state, "events": bodies}
 
 
-async def iterate(lines: Sequence[bytes | Exception]) -> AsyncIterator[bytes]:
-    """Each as a piece of its own; breaks off at an exception."""
-    for line in lines:
-        if isinstance(line, Exception):
-            raise line
-        yield line
-
-
 @dataclass
 class Neighbours:
     """What session and billing would do: ``answer`` a request, pass a ``verdict`` on a withdrawal (None: be silent),
@@ -140,9 +133,13 @@ class Neighbours:
     consumed: dict[str, tuple[AbstractQueue, str]] = field(default_factory=dict)
     provider_calls: list[tuple[str, str, Any]] = field(default_factory=list)
     """What render's API received of providers: method, rest of the path, body."""
+    _tests: int = 0
+    """How many have begun."""
+    _marks: dict[str, asyncio.Event] = field(default_factory=dict)
 
     def reset(self) -> None:
         """Willing again, and with no memory."""
+        self._tests += 1
         self.answer, self.verdict, self.stop = admit, "withdrawn", confirm_cancel
         self.balance = 7
         self.grants_answered = True
@@ -158,7 +155,7 @@ class Neighbours:
         """Starts to listen, on queues that are empty."""
         # Without heartbeats: while tests that are not asynchronous run, none would be sent, for minutes.
         self._connection = await aio_pika.connect(f"{amqp_url}?heartbeat=0")
-        channel = await self._connection.channel()
+        self._channel = channel = await self._connection.channel()
         self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         for name in ROUTES:
             await (await channel.get_queue(name, ensure=False)).purge()
@@ -183,6 +180,14 @@ class Neighbours:
         dead = await (await self._connection.channel()).get_exchange(exchange, ensure=False)
         await dead.publish(body, queue)
 
+    async def drain(self) -> None:
+        """Waits until everything that was on its way to them has arrived."""
+        for name in self.consumed:
+            mark = uuid4().hex
+            arrived = self._marks[mark] = asyncio.Event()
+            await self._channel.default_exchange.publish(aio_pika.Message(b"", correlation_id=mark), name)
+            await arrived.wait()
+
     async def close(self) -> None:
         """Ends."""
         self._server.should_exit = True
@@ -190,8 +195,14 @@ class Neighbours:
         await self._connection.close()
 
     async def hear(self, raw: AbstractIncomingMessage) -> None:
+        if (arrived := self._marks.pop(raw.correlation_id or "", None)) is not None:
+            arrived.set()
+            return
+        tests = self._tests
         for letter in unpack(raw.body, raw.headers, content_type=raw.content_type, message_id=""):
-            await self.act(unwrap(letter.body, letter.headers))
+            # The rest of a bundle that an earlier test was sent is not for this one.
+            if tests == self._tests:
+                await self.act(unwrap(letter.body, letter.headers))
 
     async def act(self, envelope: Envelope) -> None:
         self.heard.append(envelope)
@@ -249,7 +260,7 @@ class Neighbours:
                 return {}
             return {"generations": [told(id_, self.standing[id_]) for id_ in asked["ids"] if id_ in self.standing]}
 
-        self._add_usage(app)
+        add_usage_routes(app, self)
         add_cap_route(app, self.records)
         add_quote_route(app, self.records)
         add_operator_routes(app, self)
@@ -270,31 +281,3 @@ class Neighbours:
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         self._serving = asyncio.create_task(self._server.serve([listening]))
         return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-    def _add_usage(self, app: FastAPI) -> None:
-        @app.get("/internal/accounts/{kind}/{id}/usage")
-        async def usage(kind: str, id: UUID, since: datetime, until: datetime, by: str) -> JSONResponse:
-            self.usage_asked.append((since, until, by))
-            if (wrong := self.records.get("usage refused")) is not None:
-                return JSONResponse({"detail": wrong}, 422)
-            return JSONResponse({"sums": self.records.get(f"accounts/{kind}/{id}/usage", [])})
-
-        @app.get("/internal/accounts/{kind}/{id}/statement")
-        async def statement(kind: str, id: UUID, since: datetime, until: datetime) -> Response:
-            self.usage_asked.append((since, until, "statement"))
-            lines = self.records.get(f"accounts/{kind}/{id}/statement")
-            return StreamingResponse(iterate(lines)) if lines else JSONResponse({}, 404)
-
-        @app.get("/internal/usage")
-        async def all_usage(since: datetime, until: datetime, by: str) -> dict[str, Any]:
-            self.usage_asked.append((since, until, by))
-            return {"sums": self.records.get("usage", [])}
-
-        @app.post("/internal/charges")
-        async def charges(asked: dict[str, list[str]]) -> dict[str, Any]:
-            known = self.records.get("charges", {})
-            return {"charges": [known[id_] | {"generation_id": id_} for id_ in asked["ids"] if id_ in known]}
-
-        @app.get("/internal/costs/{what}")
-        async def costs(what: str) -> Any:
-            return self.records.get(f"costs/{what}", {})

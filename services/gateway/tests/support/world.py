@@ -102,8 +102,11 @@ class World:
     async def renew(self) -> None:
         """As if freshly installed."""
         await self.mend()
-        self.neighbours.reset()
         await self.pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
+        # What an earlier test published last may not have arrived yet, and would be taken for this test's.
+        await self.container.bus.outbox.drain()
+        await self.neighbours.drain()
+        self.neighbours.reset()
         for listener in (self.listeners.public, self.listeners.operations):
             _forget_failed_logins(listener.middleware_stack)
         # Once more: tests that are not asynchronous send no heartbeats, and the loop has only now read what came of it.
