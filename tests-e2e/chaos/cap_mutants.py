@@ -23,16 +23,30 @@ CAP_MUTANTS = (
     Mutant(
         "room that comes back with a refund",
         f"{_BILLING}/ledger.py",
-        "cap.held -= hold.credits",
-        "cap.held -= hold.captured",
+        "cap.used -= hold.refunded",
+        "cap.used -= 0",
         "services/billing/tests/test_caps.py::test_what_is_captured_counts_and_what_is_refunded_is_room_again",
     ),
     Mutant(
         "room that comes back with a return",
         f"{_BILLING}/corrections.py",
-        "cap.captured -= wanted",
-        "cap.captured -= 0",
+        "cap.used -= wanted",
+        "cap.used -= 0",
         "services/billing/tests/test_caps.py::test_a_returned_charge_is_room_again",
+    ),
+    Mutant(
+        "caps of what is captured in part",
+        f"{_BILLING}/store.py",
+        "WHERE c.keeping < h.units",
+        "WHERE c.keeping = 0",
+        "services/billing/tests/test_cap_counts.py::test_only_credits_that_go_back_change_the_count_of_a_cap",
+    ),
+    Mutant(
+        "what was held before a refusal",
+        f"{_BILLING}/handlers.py",
+        "caps.with_held_before(cap, held[cap.id])",
+        "caps.with_held_before(cap, 0)",
+        "services/billing/tests/test_cap_counts.py::test_a_percentage_is_announced_once_by_an_event",
     ),
     Mutant(
         "period of a hold",
@@ -45,9 +59,9 @@ CAP_MUTANTS = (
     Mutant(
         "proof of a cap's count",
         f"{_BILLING}/checks.py",
-        "WHERE c.held <> COALESCE(h.credits, 0)",
-        "WHERE c.held < 0",
-        "services/billing/tests/test_caps_on_postgres.py::test_a_count_that_is_wrong_is_named_and_counted_again",
+        "WHERE c.held + c.captured < h.credits",
+        "WHERE c.held + c.captured < 0",
+        "services/billing/tests/test_cap_counts.py::test_a_count_that_is_wrong_is_named_and_counted_again",
     ),
     Mutant(
         "signature of a quote",

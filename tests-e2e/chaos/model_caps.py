@@ -45,7 +45,6 @@ def caps_process(billing: Pool, broker: Broker) -> dict[str, Process]:
 
 async def overspent(billing: Pool) -> AsyncIterator[str]:
     """The caps of which more is used than there may be; that their counts are those of the holds, the proof says."""
-    for row in await billing.fetch("SELECT id, credits, held, captured FROM caps WHERE held + captured > credits"):
-        yield f"caps: {row['id']} has {row['held']} held and {row['captured']} captured of {row['credits']}"
-    for row in await billing.fetch("SELECT id, held FROM caps WHERE held <> 0"):
-        yield f"caps: {row['id']} has {row['held']} held, and all generations have ended"
+    for row in await billing.fetch("SELECT id, credits, held + captured AS used FROM caps"):
+        if row["used"] > row["credits"]:
+            yield f"caps: {row['id']} has {row['used']} used of {row['credits']}"

@@ -54,7 +54,7 @@ def _apply_command(
         books.holds[ID] = replace(held, caps=counted if placed else (), capped_at=NOW if placed else None)
         wallet.balances[Account.HELD] = UNITS if state is HoldState.OPEN else 0
     cap = books.caps[CAP] = Cap(CAP, OWNER, Spender(kind="store", id=OWNER.id), "total", UNITS, FOR_GOOD)
-    cap.held, cap.captured = _counted(books)
+    cap.held, cap.used = _counted(books)[0], sum(_counted(books))
     answer = ledger.apply(books, command)
     assert (cap.held, cap.captured) == _counted(books), f"{command.name}: the cap counts {cap.held}, {cap.captured}"
     if isinstance(answer, CreditDeclined):  # what it says of the balance decides nothing

@@ -11,7 +11,6 @@ from atelier_billing.cap_handlers import handle_caps
 from atelier_billing.correction_handlers import handle_corrections
 from atelier_billing.handlers import handle_commands
 from atelier_contracts import (
-    CapReached,
     CapSet,
     CaptureCredit,
     CapUse,
@@ -246,16 +245,6 @@ async def test_a_raised_cap_keeps_its_count_and_a_removed_one_bounds_nothing(led
     assert again is not None and again.held == 3, "what was reserved while there was no cap does not count"
 
 
-async def test_a_percentage_is_announced_once_by_an_event(ledger: Ledger, store: Owner) -> None:
-    await set_cap(ledger, store, KEY, "month", 10)
-
-    events = [event for n in (4, 1, 4, 1, 1) for event in await handle(ledger, reserve(store, n))]
-
-    reached = [event for event in events if isinstance(event, CapReached)]
-    assert [(event.percent, event.cap.held) for event in reached] == [(50, 5), (80, 9), (100, 10)]
-    assert {event.cap.owner for event in reached} == {store}
-
-
 async def test_a_cap_of_an_account_that_has_no_credits_yet_can_be_set(ledger: Ledger) -> None:
     nobody = Owner(kind="workspace", id=uuid4())
 
@@ -263,31 +252,3 @@ async def test_a_cap_of_an_account_that_has_no_credits_yet_can_be_set(ledger: Le
 
     assert cap is not None and cap.credits == 5
     assert list(await uses(ledger, nobody)) == [("user", "total")]
-
-
-async def test_a_count_that_is_wrong_is_named_and_counted_again(ledger: Ledger, store: Owner) -> None:
-    await set_cap(ledger, store, KEY, "day", 50)
-    await set_cap(ledger, store, KEY, "total", 50)
-    done = uuid4()
-    await handle(ledger, reserve(store, 4), reserve(store, 3, id_=done))
-    await handle(ledger, CaptureCredit(generation_id=done, delivered=2))
-    await ledger.tamper("UPDATE caps SET held = 1, captured = captured + 1")
-
-    day, total = (cap_id_of(store, KEY, period) for period in ("day", "total"))
-    found = (await ledger.verdict()).violations
-    assert sorted(found) == sorted(
-        [
-            f"every cap counts what open holds hold: cap {day}: held 1, open holds 4",
-            f"every cap counts what open holds hold: cap {total}: held 1, open holds 4",
-            f"every cap of a day counts what was captured: cap {day}: captured 3, its holds 2",
-        ]
-    )
-    assert (
-        f"every cap counts what was captured: cap {total}: captured 3, its holds 2"
-        in (await ledger.proof())["violations"]
-    )
-
-    for period in ("day", "total"):
-        await set_cap(ledger, store, KEY, period, 50, recount=True)
-
-    assert await uses(ledger, store) == {("key", "day"): (4, 2), ("key", "total"): (4, 2)}

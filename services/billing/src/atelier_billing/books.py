@@ -142,7 +142,7 @@ class Books:
     quotes: dict[UUID, Quote | None] = field(default_factory=dict)
     """Those that reservations of this batch name, by generation; None: not as billing signed it."""
     caps: dict[UUID, Cap] = field(default_factory=dict)
-    """Those of the reserving spenders, and those that the holds count towards."""
+    """Those of the reserving spenders, and those that holds of which credits may go back count towards."""
     _caps_by_owner: dict[UUID, list[Cap]] | None = None
     changed_caps: dict[UUID, Cap] = field(default_factory=dict)
     refills: list[CreditGranted] = field(default_factory=list)

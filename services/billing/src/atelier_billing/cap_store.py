@@ -1,28 +1,35 @@
 """SQL of caps: their counts as a batch changes them, and what operators set. A cap is locked after its account."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from atelier_billing import caps
-from atelier_billing.caps import Cap
-from atelier_contracts import Owner, SetCap, Spender
+from atelier_billing.caps import FOR_GOOD, Cap
+from atelier_contracts import CapUse, Owner, SetCap, Spender
 from atelier_contracts.value_objects import OwnerKind
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 
-SPENDERS_KEPT = 4_096
-"""Values that are made once: a batch reads the caps of each of its accounts."""
+VALUES_KEPT = 4_096
+"""Ids, owners and spenders that are made once: a batch reads the caps of each of its accounts."""
+# What is used is in one of the two columns that an earlier version kept apart; while that still runs, it moves what it
+# captures to the other. Both read their sum.
 _SAVE = """
-UPDATE caps c SET since = n.since, held = n.held, captured = n.captured, warned = n.warned
-FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::smallint[])
-     AS n(id, since, held, captured, warned)
+UPDATE caps c SET since = n.since, held = n.used, captured = 0, warned = n.warned
+FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::smallint[]) AS n(id, since, used, warned)
 WHERE c.id = n.id RETURNING 1
 """
+# Where a cap's period is over, nothing has been reserved in the present one.
+_OPEN = """
+(SELECT COALESCE(sum(h.unit_credits * h.units), 0) FROM holds h
+ WHERE h.owner_id = c.owner_id AND h.state = 'open' AND h.capped_at >= c.since AND c.id = ANY(h.caps))::bigint AS open
+"""
+_COUNT_OPEN = f"SELECT c.id, {_OPEN} FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS c(id, owner_id, since)"  # noqa: S608 - constants only
 _LOCK_ACCOUNT = "SELECT owner_id FROM accounts WHERE owner_id = $1 FOR UPDATE"
-_LOCK = "SELECT *, now() AS now FROM caps WHERE id = $1 FOR UPDATE"
+_LOCK = f"SELECT c.*, now() AS now, {_OPEN} FROM caps c WHERE c.id = $1 FOR UPDATE OF c"  # noqa: S608 - constants only
 _ADD = """
 INSERT INTO caps (id, owner_kind, owner_id, spender_kind, spender_id, period, credits, since)
 VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp(0)) ON CONFLICT DO NOTHING
@@ -33,10 +40,10 @@ _ORDER = """
 INSERT INTO cap_orders AS o (cap_id, ordered_at) VALUES ($1, $2)
 ON CONFLICT (cap_id) DO UPDATE SET ordered_at = greatest(o.ordered_at, excluded.ordered_at) RETURNING ordered_at
 """
-_OF_OWNER = """
-SELECT *, now() AS now FROM caps WHERE owner_kind = $1 AND owner_id = $2 AND ($3::uuid IS NULL OR id > $3)
-ORDER BY id LIMIT $4
-"""
+_OF_OWNER = f"""
+SELECT c.*, now() AS now, {_OPEN} FROM caps c
+WHERE c.owner_kind = $1 AND c.owner_id = $2 AND ($3::uuid IS NULL OR c.id > $3) ORDER BY c.id LIMIT $4
+"""  # noqa: S608 - constants only
 _RECOUNT = """
 SELECT (SELECT COALESCE(sum(unit_credits * units), 0) FROM holds
         WHERE owner_id = $1 AND state = 'open' AND capped_at >= $2 AND $3::uuid = ANY(caps))::bigint AS held,
@@ -51,7 +58,7 @@ SELECT (SELECT COALESCE(sum(unit_credits * units), 0) FROM holds
 def save(tx: Transaction, changed: Sequence[Cap]) -> None:
     """Adds the counts of locked caps to the transaction's writes."""
     if changed:
-        columns = ("id", "since", "held", "captured", "warned")
+        columns = ("id", "since", "used", "warned")
         values = [[getattr(cap, column) for cap in changed] for column in columns]
         tx.write("changed_caps", _SAVE, *values, rows=len(changed))
 
@@ -93,10 +100,10 @@ async def set_cap(connection: Connection, command: SetCap) -> Cap | None:
     if row is None or command.recount:
         counted = await connection.fetchrow(_RECOUNT, command.owner.id, cap.since, cap.id)
         assert counted is not None, "an aggregate has a row"
-        cap.held, cap.captured = counted["held"], counted["captured"]
+        cap.held, cap.used = counted["held"], counted["held"] + counted["captured"]
     # What the new limit makes true already is no news.
     cap.warned = caps.percent_of(cap) if cap.used else 0
-    await connection.execute(_SAVE, [cap.id], [cap.since], [cap.held], [cap.captured], [cap.warned])
+    await connection.execute(_SAVE, [cap.id], [cap.since], [cap.used], [cap.warned])
     return cap
 
 
@@ -105,18 +112,25 @@ async def list_for_owner(pool: Pool, owner: Owner, *, after: UUID | None, limit:
     return [_present(row) for row in await pool.fetch(_OF_OWNER, owner.kind, owner.id, after, limit)]
 
 
+async def count_held(connection: Connection, told: Collection[CapUse]) -> dict[UUID, int]:
+    """What open holds that are on the books hold under these caps, in the periods that are told of, by cap."""
+    caps_once = {cap.id: (cap.owner.id, cap.since or FOR_GOOD) for cap in told}
+    owners, since = zip(*caps_once.values(), strict=True)
+    return {row["id"]: row["open"] for row in await connection.fetch(_COUNT_OPEN, list(caps_once), owners, since)}
+
+
 def cap_of(row: Mapping[str, Any]) -> Cap:
     """Of a row, or of one as JSON."""
     since = row["since"]
     return Cap(
-        _uuid(row["id"]),
+        id_of(row["id"]),
         _owner(row["owner_kind"], row["owner_id"]),
         _spender(row["spender_kind"], row["spender_id"]),
         row["period"],
         row["credits"],
         datetime.fromisoformat(since) if isinstance(since, str) else since,
-        row["held"],
-        row["captured"],
+        row["held"] + row["captured"],
+        row.get("open", 0),
         row["warned"],
     )
 
@@ -127,15 +141,17 @@ def _present(row: Mapping[str, Any]) -> Cap:
     return cap
 
 
-@lru_cache(maxsize=SPENDERS_KEPT)
+@lru_cache(maxsize=VALUES_KEPT)
+def id_of(value: UUID | str) -> UUID:
+    """An id of a row, or of one as JSON."""
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+@lru_cache(maxsize=VALUES_KEPT)
 def _owner(kind: OwnerKind, id_: UUID | str) -> Owner:
-    return Owner(kind=kind, id=_uuid(id_))
+    return Owner(kind=kind, id=id_of(id_))
 
 
-@lru_cache(maxsize=SPENDERS_KEPT)
+@lru_cache(maxsize=VALUES_KEPT)
 def _spender(kind: str, id_: UUID | str) -> Spender:
-    return Spender(kind=kind, id=_uuid(id_))
-
-
-def _uuid(value: object) -> UUID:
-    return value if isinstance(value, UUID) else UUID(str(value))
+    return Spender(kind=kind, id=id_of(id_))

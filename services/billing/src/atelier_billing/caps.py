@@ -1,8 +1,9 @@
 """The rules of caps: pure functions. A cap bounds what is held and captured for one spender of an account in a period.
 
 A hold counts from its reservation, in the periods of that moment, until it is settled; then what is captured counts.
-What is refunded, or returned later, counts no more: it goes back to the periods in which it was reserved. Every cap is
-of one account, whose lock its count is changed under.
+What is refunded, or returned later, counts no more: it goes back to the periods in which it was reserved. A capture in
+full therefore changes no count, and needs no look at the caps. Every cap is of one account, whose lock its count is
+changed under.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -27,7 +28,8 @@ LASTING: Sequence[CapPeriod] = ("day", "month", "total")
 
 @dataclass(slots=True)
 class Cap:
-    """A cap and its count in the period that began at ``since``. ``warned``: the last percentage announced in it."""
+    """A cap and its count in the period that began at ``since``: ``used`` credits, of which ``held`` are of those open
+    holds that were looked up. ``warned``: the last percentage announced in it."""
 
     id: UUID
     owner: Owner
@@ -35,14 +37,14 @@ class Cap:
     period: CapPeriod
     credits: int
     since: datetime
+    used: int = 0
     held: int = 0
-    captured: int = 0
     warned: int = 0
 
     @property
-    def used(self) -> int:
-        """What counts towards it."""
-        return self.held + self.captured
+    def captured(self) -> int:
+        """What counts of holds that are not known to be open."""
+        return self.used - self.held
 
     def has_room_for(self, credits: int) -> bool:
         """Whether so much more may be reserved."""
@@ -52,7 +54,7 @@ class Cap:
         """Begins the period of this moment, where that is a later one: nothing counts in it yet."""
         since = period_start(self.period, at)
         if since > self.since:
-            self.since, self.held, self.captured, self.warned = since, 0, 0, 0
+            self.since, self.used, self.held, self.warned = since, 0, 0, 0
 
     def use(self) -> CapUse:
         """As it is shown."""
@@ -112,6 +114,11 @@ def counting(caps: dict[UUID, Cap], hold: "Hold") -> list[Cap]:
     """The caps towards which a hold counts: those that it was reserved under, in the period of that moment."""
     found = (caps[id_] for id_ in hold.caps if id_ in caps)
     return [cap for cap in found if hold.capped_at and period_start(cap.period, hold.capped_at) == cap.since]
+
+
+def with_held_before(use: CapUse, credits: int) -> CapUse:
+    """As it is shown where so much more of it is held, by holds that were not looked up when it was counted."""
+    return use.model_copy(update={"held": use.held + credits, "captured": use.captured - credits})
 
 
 def warn(cap: Cap, *, is_full: bool = False) -> CapReached | None:

@@ -37,25 +37,26 @@ ACCOUNTS = {
                    WHERE kind IN ('return', 'take_back') GROUP BY 1, 2) p USING (owner_id, kind)
         WHERE c.credits IS DISTINCT FROM p.credits""",
     "every cap counts what open holds hold": """
-        SELECT format('cap %s: held %s, open holds %s', c.id, c.held, COALESCE(h.credits, 0))
+        SELECT format('cap %s: counts %s, open holds %s', c.id, c.held + c.captured, h.credits)
         FROM caps c LEFT JOIN LATERAL (SELECT sum(unit_credits * units) AS credits FROM holds
              WHERE owner_id = c.owner_id AND state = 'open' AND capped_at >= c.since AND c.id = ANY(caps)) h ON true
-        WHERE c.held <> COALESCE(h.credits, 0)""",
+        WHERE c.held + c.captured < h.credits""",
 }
 """Of whole accounts, without a look at the postings."""
 
-CAPTURED_OF_CAPS = """
-        SELECT format('cap %s: captured %s, its holds %s', c.id, c.captured,
+COUNTS_OF_CAPS = """
+        SELECT format('cap %s: counts %s, its holds %s', c.id, c.held + c.captured,
                       COALESCE(h.credits, 0) - COALESCE(r.credits, 0))
         FROM caps c
-        LEFT JOIN LATERAL (SELECT sum(captured) AS credits FROM holds
+        LEFT JOIN LATERAL (SELECT sum(CASE state WHEN 'open' THEN unit_credits * units ELSE captured END) AS credits
+             FROM holds
              WHERE owner_id = c.owner_id AND capped_at >= c.since AND c.id = ANY(holds.caps)) h ON true
         LEFT JOIN LATERAL (SELECT sum(p.credits) AS credits FROM postings p JOIN holds USING (generation_id)
              WHERE p.owner_id = c.owner_id AND p.kind = 'return' AND capped_at >= c.since
                AND c.id = ANY(holds.caps)) r ON true
-        WHERE c.captured <> COALESCE(h.credits, 0) - COALESCE(r.credits, 0)"""
+        WHERE c.held + c.captured <> COALESCE(h.credits, 0) - COALESCE(r.credits, 0)"""
 """Adds up all holds of a cap's period: for a total, all of its history."""
-CAPTURED_TODAY = f"{CAPTURED_OF_CAPS} AND c.period = 'day'"
+COUNTS_TODAY = f"{COUNTS_OF_CAPS} AND c.period = 'day'"
 
 _BALANCES = """
     SELECT format('owner %s, account %s: balance %s, postings say %s', owner_id, account, balance, posted)

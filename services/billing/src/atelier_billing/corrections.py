@@ -49,7 +49,7 @@ def return_credit(
         left -= moved
     # It is room again in the periods in which it was reserved, where they are not over.
     for cap in caps.counting(books.caps, books.holds[charge.generation_id]):
-        cap.captured -= wanted
+        cap.used -= wanted
         books.change_cap(cap)
     expire_due(books, wallet)
     event = CreditReturned(

@@ -63,7 +63,7 @@ _WHOLE = {
     "balances are the sum of their postings": checks.BALANCES_OF_ALL,
     "what was proven is still there": checks.CHECKPOINT,
     **checks.ACCOUNTS,
-    "every cap counts what was captured": checks.CAPTURED_OF_CAPS,
+    "every cap counts what its holds come to": checks.COUNTS_OF_CAPS,
     "every grant agrees with its postings": checks.GRANTS,
 }
 

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from atelier_billing import ledger, store
+from atelier_billing import cap_store, caps, ledger, store
 from atelier_billing.books import Books
 from atelier_billing.labels import labels_of
-from atelier_billing.ledger import MoneyCommand
+from atelier_billing.ledger import MoneyCommand, MoneyEvent
 from atelier_billing.proof import receipt_queue
 from atelier_billing.proof.ends import ends_of, settled_of
 from atelier_billing.quotes import Quote
-from atelier_contracts import CreditDeclined, GrantCredit, ReserveCredit
+from atelier_contracts import CapUse, CreditDeclined, GrantCredit, ReserveCredit
 from atelier_messaging import Transaction, UnitOfWork
+from atelier_messaging.database import Connection
 from atelier_telemetry import metrics
 
 EXPIRE_OWNERS_MAX = 200
@@ -35,6 +36,7 @@ async def handle_commands(tx: Transaction, read_quote: ReadQuote = _read_none) -
     books.quotes = {command.generation_id: read_quote(command.quote or "") for command in quoted}
     settled = settled_of(books.holds)
     events = [ledger.apply(books, command) for command in commands]
+    events = await _tell_what_is_held(connection, books, events)
     declined = [event.generation_id for event in events if isinstance(event, CreditDeclined)]
     await store.confirm_declines(connection, books, declined)
     store.save_books(tx, books, labels_of(commands))
@@ -45,6 +47,24 @@ async def handle_commands(tx: Transaction, read_quote: ReadQuote = _read_none) -
     emit_announcements(tx, books)
     # A batch may be undone and run again; it counts once.
     tx.after_commit(partial(_measure, books, events))
+
+
+async def _tell_what_is_held(connection: Connection, books: Books, events: list[MoneyEvent]) -> list[MoneyEvent]:
+    """The events, and what is announced, with what was held before this batch under the caps that they tell of."""
+    refusing = [event.cap for event in events if isinstance(event, CreditDeclined) and event.cap]
+    told = [*refusing, *(reached.cap for reached in books.reached)]
+    if not told:
+        return events
+    held = await cap_store.count_held(connection, told)
+
+    def whole(cap: CapUse) -> dict[str, CapUse]:
+        return {"cap": caps.with_held_before(cap, held[cap.id])}
+
+    books.reached = [reached.model_copy(update=whole(reached.cap)) for reached in books.reached]
+    return [
+        event.model_copy(update=whole(event.cap)) if isinstance(event, CreditDeclined) and event.cap else event
+        for event in events
+    ]
 
 
 async def expire_grants(unit: UnitOfWork) -> None:
@@ -64,7 +84,7 @@ def emit_announcements(tx: Transaction, books: Books) -> None:
         tx.emit(message)
 
 
-def _measure(books: Books, events: list[ledger.MoneyEvent]) -> None:
+def _measure(books: Books, events: list[MoneyEvent]) -> None:
     for posting in books.postings:
         metrics.child(metrics.CREDITS_MOVED, posting.kind).inc(posting.credits)
     for event in events:

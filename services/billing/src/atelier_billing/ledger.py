@@ -87,6 +87,7 @@ def reserve(books: Books, command: ReserveCredit) -> CreditDeducted | CreditDecl
     hold = _place(books, wallet, id_, quoted)
     hold.caps, hold.capped_at = tuple(cap.id for cap in applying), capped_at
     for cap in applying:
+        cap.used += hold.credits
         cap.held += hold.credits
         books.change_cap(cap)
     return CreditDeducted(generation_id=id_, owner=command.owner, credits=quoted.credits, price_book=quoted.book)
@@ -166,8 +167,9 @@ def _settle(books: Books, hold: Hold, *, charge: int, state: HoldState) -> None:
     books.changed_holds[hold.generation_id] = hold
     for cap in caps.counting(books.caps, hold):
         cap.held -= hold.credits
-        cap.captured += hold.captured
-        books.change_cap(cap)
+        cap.used -= hold.refunded
+        if hold.refunded:
+            books.change_cap(cap)
     expire_due(books, wallet)
 
 

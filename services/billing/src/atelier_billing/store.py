@@ -16,14 +16,15 @@ from atelier_billing import cap_store
 from atelier_billing.books import Account, Books, Grant, Hold, HoldState, Posting, Wallet
 from atelier_billing.labels import UNKNOWN, Labels
 from atelier_billing.ledger import MoneyCommand
-from atelier_contracts import CreditGranted, GrantCredit, Owner, ReserveCredit
+from atelier_contracts import CaptureCredit, CreditGranted, GrantCredit, Owner, RefundCredit, ReserveCredit
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection
 
 READS_MAX = 4
 # Holds first, then accounts, then their caps, each in id order, as every batch does. The grants are those of the
 # statement's beginning: what another process did to them while this one waited for the account is not seen. Whoever
-# moves grants writes their account: where its row has another version than at the beginning, they are read again.
+# moves grants writes their account: where its row has another version than at the beginning, they are read again. Caps
+# are needed of who reserves, and of holds of which credits may go back: of fewer units than are kept.
 _LOCK = """
 WITH locked_holds AS MATERIALIZED (
     SELECT h.*, (SELECT jsonb_agg(jsonb_build_array(p.grant_id, p.credits) ORDER BY p.id)
@@ -39,9 +40,11 @@ WITH locked_holds AS MATERIALIZED (
 ), wanted_caps AS MATERIALIZED (
     SELECT id FROM caps
     WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM locked_accounts)) AND spender_id = ANY($3::uuid[])
-    UNION SELECT unnest(caps) FROM locked_holds
+    UNION SELECT unnest(h.caps) FROM locked_holds h JOIN unnest($1::uuid[], $4::int[]) AS c(generation_id, keeping)
+        USING (generation_id) WHERE c.keeping < h.units
 ), locked_caps AS MATERIALIZED (
-    SELECT * FROM caps WHERE id = ANY(ARRAY(SELECT id FROM wanted_caps)) ORDER BY id FOR UPDATE
+    SELECT id, owner_kind, owner_id, spender_kind, spender_id, period, credits, since, held, captured, warned FROM caps
+    WHERE id = ANY(ARRAY(SELECT id FROM wanted_caps)) ORDER BY id FOR UPDATE
 ), filled_grants AS (
     SELECT id, owner_id, remaining, priority, expires_at FROM grants
     WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM locked_accounts)) AND NOT is_spent
@@ -118,7 +121,7 @@ async def lock_books(connection: Connection, commands: Sequence[MoneyCommand]) -
         opening = [c.owner for c in granting] + [c.owner for c in tested]
         opened = sorted({owner.id: owner.kind for owner in opening}.items())
         await connection.execute(_OPEN_ACCOUNTS, [id_ for id_, _ in opened], [kind for _, kind in opened])
-    holds = [c.generation_id for c in commands if not isinstance(c, GrantCredit)]
+    holds = [(c.generation_id, _units_kept(c)) for c in commands if not isinstance(c, GrantCredit)]
     books = await _lock(connection, holds, owners, spenders)
     if granting:
         known = await connection.fetch(_KNOWN_GRANTS, [c.grant_id for c in granting])
@@ -134,18 +137,29 @@ async def lock_due_books(connection: Connection, *, owners_max: int) -> Books:
 
 async def lock_some(connection: Connection, generation_ids: Collection[UUID], owner_ids: Collection[UUID]) -> Books:
     """Locks and loads these holds, the accounts of their owners and these accounts."""
-    return await _lock(connection, generation_ids, owner_ids)
+    return await _lock(connection, [(id_, 0) for id_ in generation_ids], owner_ids)
+
+
+def _units_kept(command: ReserveCredit | CaptureCredit | RefundCredit) -> int | None:
+    """For how many units of a hold its credits are kept for certain; None where it stays as it is."""
+    match command:
+        case ReserveCredit():
+            return None
+        case CaptureCredit() if not command.reused:
+            return command.delivered
+    return 0
 
 
 async def _lock(
     connection: Connection,
-    generation_ids: Collection[UUID],
+    holds: Collection[tuple[UUID, int | None]],
     owner_ids: Collection[UUID],
     spender_ids: Collection[UUID] = (),
 ) -> Books:
     """One statement; a further one only where another process has changed an account while this one waited for it. What
     is locked changes no more: it takes two, or three where the second finds a hold whose account it must wait for."""
-    wanted = list(generation_ids), list(owner_ids), list(spender_ids)
+    ids, kept = [id_ for id_, _ in holds], [units for _, units in holds]
+    wanted = ids, list(owner_ids), list(spender_ids), kept
     for _ in range(READS_MAX):
         row = await connection.fetchrow(_LOCK, *wanted)
         if row is not None and row["is_current"]:
@@ -291,6 +305,6 @@ def _hold(row: Mapping[str, Any]) -> Hold:
         row["reused"],
         {UUID(lot[0]): lot[1] for lot in row["lots"] or ()},
         known=True,
-        caps=tuple(map(UUID, row["caps"] or ())),
+        caps=tuple(map(cap_store.id_of, row["caps"] or ())),
         capped_at=datetime.fromisoformat(row["capped_at"]) if row["capped_at"] else None,
     )

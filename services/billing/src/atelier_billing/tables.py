@@ -120,7 +120,8 @@ class HoldRow(SQLModel, table=True):
 
 class CapRow(SQLModel, table=True):
     """The most credits that one spender of an account may have held and captured in a period, and what counts towards
-    it in the period that began at ``since``. Changed under the lock of the account."""
+    it in the period that began at ``since``: the sum of ``held``, in which all is counted, and ``captured``, to which
+    an earlier version moved what was settled. Changed under the lock of the account."""
 
     __tablename__ = "caps"
     __table_args__ = (

@@ -21,7 +21,7 @@ _OPEN_OR_NEW = f"SELECT generation_id FROM holds WHERE state = 'open' UNION {_NE
 CHECKS = {
     "balances are the sum of their postings": checks.BALANCES_SINCE_CHECKPOINT,
     **checks.ACCOUNTS,
-    "every cap of a day counts what was captured": checks.CAPTURED_TODAY,
+    "every cap of a day counts what its holds come to": checks.COUNTS_TODAY,
     "every hold agrees with its postings": checks.holds(_OPEN_OR_NEW),
     "what was reused costs no more than the book says": checks.reuse(_NEW_GENERATIONS),
     "every settled posting belongs to a hold": checks.orphans(_NEW_POSTINGS),
