@@ -18,7 +18,7 @@ CAP_MUTANTS = (
         "WHERE id = ANY(ARRAY(SELECT id FROM wanted_caps)) ORDER BY id FOR UPDATE",
         "WHERE id = ANY(ARRAY(SELECT id FROM wanted_caps)) ORDER BY id",
         "services/billing/tests/test_caps_on_postgres.py"
-        "::test_a_batch_that_waited_for_another_sees_what_that_one_counted",
+        "::test_a_batch_that_waited_for_a_cap_to_be_lowered_keeps_to_the_new_limit",
     ),
     Mutant(
         "room that comes back with a refund",

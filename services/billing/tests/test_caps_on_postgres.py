@@ -112,7 +112,6 @@ async def test_two_hundred_reservations_at_once_with_room_for_seven_hold_seven(l
 
 
 async def test_a_batch_that_waited_for_another_sees_what_that_one_counted(ledger: Ledger, store: Owner) -> None:
-    # The other one leaves the balance as it was: nothing but the cap's own lock tells that its count is another now.
     other, old = Spender(kind="key", id=uuid4()), uuid4()
     await handle(ledger, reserve(store, 2, other, old))
     await set_cap(ledger, store, KEY, "day", 2)
@@ -126,6 +125,23 @@ async def test_a_batch_that_waited_for_another_sees_what_that_one_counted(ledger
     (refused,) = declines(await second)
     assert refused.cap is not None and refused.cap.held == 2
     assert await uses(ledger, store) == {("key", "day"): (2, 0)}
+
+
+async def test_a_batch_that_waited_for_a_cap_to_be_lowered_keeps_to_the_new_limit(ledger: Ledger, store: Owner) -> None:
+    # Who sets a cap leaves the account's row as it is: only the lock on the cap makes the batch read it as it is now.
+    await set_cap(ledger, store, KEY, "day", 3)
+    lowered = SetCap(
+        cap_id=cap_id_of(store, KEY, "day"), owner=store, spender=KEY, period="day", credits=1, recount=False
+    )
+
+    async with ledger.unit.once("billing.caps", [Delivery(wrap(lowered, source="test"))], dispatch=False) as tx:
+        await handle_caps(tx)
+        waiting = asyncio.create_task(handle(ledger, reserve(store, 2)))
+        await becomes(1, lambda: count_waiting(ledger.unit.pool))
+
+    (refused,) = declines(await waiting)
+    assert refused.cap is not None and refused.cap.credits == 1
+    assert await uses(ledger, store) == {("key", "day"): (0, 0)}
 
 
 async def test_batches_under_nested_caps_of_many_stores_never_deadlock_or_overspend(ledger: Ledger) -> None:
