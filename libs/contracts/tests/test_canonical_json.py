@@ -1,6 +1,7 @@
 """Canonical JSON's promises, against another implementation of RFC 8785."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 import rfc8785
@@ -34,6 +35,13 @@ def test_a_value_that_was_written_and_read_again_has_the_same_bytes(value: objec
     once = canonical_json(value)
 
     assert canonical_json(json.loads(once)) == once
+
+
+@given(values)
+def test_the_short_way_for_simple_values_writes_what_the_long_way_writes(value: object) -> None:
+    in_a_view = MappingProxyType({"value": value})  # no plain dictionary: the long way
+
+    assert canonical_json({"value": value}) == canonical_json(in_a_view)
 
 
 def test_names_are_sorted_by_utf_16_code_units() -> None:
