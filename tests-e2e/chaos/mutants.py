@@ -110,7 +110,7 @@ MUTANTS = (
     ),
     Mutant(
         "compare-and-set of a new hold",
-        f"{_BILLING}/store.py",
+        f"{_BILLING}/book_writes.py",
         'model)\n"""\n_SETTLE_HOLDS',
         'model)\nON CONFLICT (generation_id) DO UPDATE SET state = excluded.state\n"""\n_SETTLE_HOLDS',
         "services/billing/tests/test_books.py::"

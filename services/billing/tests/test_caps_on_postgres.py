@@ -128,7 +128,7 @@ async def test_a_batch_that_waited_for_another_sees_what_that_one_counted(ledger
 
 
 async def test_a_batch_that_waited_for_a_cap_to_be_lowered_keeps_to_the_new_limit(ledger: Ledger, store: Owner) -> None:
-    # Who sets a cap leaves the account's row as it is: only the lock on the cap makes the batch read it as it is now.
+    # Setting a cap does not change the account's row: only the lock on the cap makes the batch read the new limit.
     await set_cap(ledger, store, KEY, "day", 3)
     lowered = SetCap(
         cap_id=cap_id_of(store, KEY, "day"), owner=store, spender=KEY, period="day", credits=1, recount=False

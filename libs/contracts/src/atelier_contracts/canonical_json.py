@@ -36,7 +36,7 @@ def canonical_sha256(value: object) -> str:
 
 def _is_simple(value: object) -> bool:
     """Whether the standard library writes it canonically as it is: no number with a fraction, and only names that sort
-    by code points as they do by UTF-16 code units. So are receipts and postings, at a third of the time."""
+    by code points as they do by UTF-16 code units. Receipts and postings are so, and there are many of them."""
     if type(value) is str:
         return value.isascii()
     if type(value) is dict:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from atelier_billing import store
+from atelier_billing import book_writes, store
 from atelier_billing.books import Account, Books, HoldState
 from atelier_billing.corrections import Charge, Correction
 from atelier_contracts import BooksCorrected, Owner, ReturnCredit
@@ -50,7 +50,7 @@ async def find_known(connection: Connection, id_: UUID) -> BooksCorrected | None
 
 def save(tx: Transaction, books: Books, command: Correction, done: BooksCorrected) -> None:
     """Writes the correction and its postings."""
-    store.save_books(tx, books)
+    book_writes.save_books(tx, books)
     owner_id = done.owner.id if done.owner and done.owner.id in books.wallets else None
     columns = (done.correction_id, done.kind, owner_id, done.generation_id, done.grant_id)
     tx.write("added_corrections", _ADD, *columns, done.credits, done.refused, command.reason, done.ordered)

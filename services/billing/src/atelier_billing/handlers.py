@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from atelier_billing import cap_store, caps, ledger, store
+from atelier_billing import book_writes, cap_store, caps, ledger, store
 from atelier_billing.books import Books
 from atelier_billing.labels import labels_of
 from atelier_billing.ledger import MoneyCommand, MoneyEvent
@@ -39,7 +39,7 @@ async def handle_commands(tx: Transaction, read_quote: ReadQuote = _read_none) -
     events = await _tell_what_is_held(connection, books, events)
     declined = [event.generation_id for event in events if isinstance(event, CreditDeclined)]
     await store.confirm_declines(connection, books, declined)
-    store.save_books(tx, books, labels_of(commands))
+    book_writes.save_books(tx, books, labels_of(commands))
     receipt_queue.add(tx, ends_of(settled, zip(commands, events, strict=True)))
     for delivery, command, event in zip(tx.fresh, commands, events, strict=True):
         reply_to = command.reply_to if isinstance(command, GrantCredit) else None
@@ -73,7 +73,7 @@ async def expire_grants(unit: UnitOfWork) -> None:
         books = await store.lock_due_books(tx.connection, owners_max=EXPIRE_OWNERS_MAX)
         for wallet in books.wallets.values():
             ledger.expire_due(books, wallet)
-        store.save_books(tx, books)
+        book_writes.save_books(tx, books)
         emit_announcements(tx, books)
         tx.after_commit(partial(_measure, books, []))
 

@@ -1,23 +1,16 @@
-"""All SQL of billing. One statement locks and loads what a batch needs, one writes what it changed.
-
-Locks are taken in id order, so batches cannot deadlock.
+"""The SQL that locks and loads what a batch needs, in one statement. Locks are taken in id order, so batches cannot
+deadlock. What the batch changed is written by ``book_writes``.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from atelier_billing import cap_store
-from atelier_billing.books import Account, Books, Grant, Hold, HoldState, Posting, Wallet
-from atelier_billing.labels import UNKNOWN, Labels
+from atelier_billing.books import Account, Books, Grant, Hold, HoldState, Wallet
 from atelier_billing.ledger import MoneyCommand
 from atelier_contracts import CaptureCredit, CreditGranted, GrantCredit, Owner, RefundCredit, ReserveCredit
-from atelier_messaging import Transaction
 from atelier_messaging.database import Connection
 
 READS_MAX = 4
@@ -67,43 +60,6 @@ INSERT INTO accounts (owner_id, owner_kind) SELECT * FROM unnest($1::uuid[], $2:
 _KNOWN_GRANTS = """
 SELECT g.id, g.owner_id, a.owner_kind, g.credits, g.priority, g.expires_at, a.available
 FROM grants g JOIN accounts a USING (owner_id) WHERE g.id = ANY($1::uuid[])
-"""
-_MOVE_BALANCES = """
-UPDATE accounts a SET granted = a.granted + m.granted, available = a.available + m.available, held = a.held + m.held,
-                      captured = a.captured + m.captured, expired = a.expired + m.expired
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-     AS m(owner_id, granted, available, held, captured, expired)
-WHERE a.owner_id = m.owner_id RETURNING 1
-"""
-_ADD_GRANTS = """
-INSERT INTO grants (id, owner_id, credits, remaining, priority, expires_at, reason)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::int[], $6::timestamptz[], $7::text[])
-"""
-_MOVE_GRANTS = """
-UPDATE grants g SET remaining = g.remaining + m.credits
-FROM unnest($1::uuid[], $2::bigint[]) AS m(id, credits) WHERE g.id = m.id RETURNING 1
-"""
-_PLACE_HOLDS = """
-INSERT INTO holds (generation_id, owner_id, unit_credits, units, price_book, kind, key_id, caps, capped_at, state,
-                   captured, refunded, reused, provider, model, settled_at)
-SELECT h.generation_id, h.owner_id, h.unit_credits, h.units, h.price_book, h.kind, h.key_id, h.caps::uuid[],
-       h.capped_at, h.state, h.captured, h.refunded, h.reused, h.provider, h.model,
-       CASE WHEN h.state <> 'open' THEN now() END
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::uuid[], $8::text[],
-            $9::timestamptz[], $10::text[], $11::bigint[], $12::bigint[], $13::bool[], $14::text[], $15::text[])
-     AS h(generation_id, owner_id, unit_credits, units, price_book, kind, key_id, caps, capped_at, state, captured,
-          refunded, reused, provider, model)
-"""
-_SETTLE_HOLDS = """
-UPDATE holds h SET state = s.state, captured = s.captured, refunded = s.refunded, reused = s.reused,
-                   provider = s.provider, model = s.model, settled_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bool[], $6::text[], $7::text[])
-     AS s(generation_id, state, captured, refunded, reused, provider, model)
-WHERE h.generation_id = s.generation_id AND h.state = 'open' RETURNING 1
-"""
-_ADD_POSTINGS = """
-INSERT INTO postings (id, kind, owner_id, grant_id, generation_id, debit, credit, credits)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[])
 """
 _DUE_OWNERS = """
 SELECT DISTINCT owner_id FROM grants WHERE NOT is_spent AND expires_at <= now() LIMIT $1
@@ -183,102 +139,11 @@ def _books_of_row(row: Any) -> Books:
     return books
 
 
-def save_books(tx: Transaction, books: Books, labels: Labels = MappingProxyType({})) -> None:
-    """Writes what changed: grants given, holds placed or settled, postings appended, balances moved by the postings. A
-    hold that another process has placed or settled since the look-up has the batch start over."""
-    moved: Counter[UUID] = Counter()
-    for p in books.postings:
-        moved[p.grant_id] += p.credits * ((p.credit is Account.AVAILABLE) - (p.debit is Account.AVAILABLE))
-    if books.new_grants:
-        _add_grants(tx, [command for command, _ in books.new_grants], moved)
-    new = [hold for hold in books.changed_holds.values() if not hold.known]
-    settled = [hold for hold in books.changed_holds.values() if hold.known]
-    if new:
-        _place_holds(tx, new, labels)
-    if settled:
-        columns = [hold.generation_id for hold in settled], *_settlement_columns(settled, labels)
-        tx.write("settled_holds", _SETTLE_HOLDS, *columns, rows=len(settled))
-    if books.postings:
-        _post(tx, books.postings)
-    if moved:
-        tx.write("moved_grants", _MOVE_GRANTS, list(moved), list(moved.values()), rows=len(moved))
-    cap_store.save(tx, list(books.changed_caps.values()))
-
-
 async def confirm_declines(connection: Connection, books: Books, declined: Sequence[UUID]) -> None:
     """Starts the batch over if another replica has held credits for one of these while we waited for its account."""
     unseen = [id_ for id_ in declined if (hold := books.holds.get(id_)) is None or not hold.known]
     if unseen and await connection.fetchval(_ANY_OPEN, unseen):
         raise ConnectionAbortedError("a hold was placed by another billing process; the batch starts over")
-
-
-def _add_grants(tx: Transaction, given: Sequence[GrantCredit], moved: Counter[UUID]) -> None:
-    """With what is left of them after this batch: an UPDATE in the same statement would not see them."""
-    tx.write(
-        "added_grants",
-        _ADD_GRANTS,
-        [c.grant_id for c in given],
-        [c.owner.id for c in given],
-        [c.credits for c in given],
-        [moved.pop(c.grant_id, 0) for c in given],
-        [c.priority for c in given],
-        [c.expires_at for c in given],
-        [c.reason for c in given],
-    )
-
-
-def _place_holds(tx: Transaction, new: Sequence[Hold], labels: Labels) -> None:
-    tx.write(
-        "placed_holds",
-        _PLACE_HOLDS,
-        [h.generation_id for h in new],
-        [h.owner_id for h in new],
-        [h.unit_credits for h in new],
-        [h.units for h in new],
-        [h.price_book for h in new],
-        [labels.get(h.generation_id, UNKNOWN).kind for h in new],
-        [labels.get(h.generation_id, UNKNOWN).key_id for h in new],
-        [f"{{{','.join(map(str, h.caps))}}}" if h.caps else None for h in new],
-        [h.capped_at for h in new],
-        *_settlement_columns(new, labels),
-        key="holds_pkey",
-    )
-
-
-def _settlement_columns(holds: Sequence[Hold], labels: Labels) -> list[list[Any]]:
-    """The columns that a settlement changes, one list each."""
-    made = [labels.get(h.generation_id, UNKNOWN) for h in holds]
-    return [
-        [h.state for h in holds],
-        [h.captured for h in holds],
-        [h.refunded for h in holds],
-        [h.reused for h in holds],
-        [each.provider for each in made],
-        [each.model for each in made],
-    ]
-
-
-def _post(tx: Transaction, postings: Sequence[Posting]) -> None:
-    tx.write(
-        "added_postings",
-        _ADD_POSTINGS,
-        [uuid7() for _ in postings],
-        [p.kind for p in postings],
-        [p.owner_id for p in postings],
-        [p.grant_id for p in postings],
-        [p.generation_id for p in postings],
-        [p.debit for p in postings],
-        [p.credit for p in postings],
-        [p.credits for p in postings],
-    )
-    balances: Counter[tuple[UUID, Account]] = Counter()
-    for p in postings:
-        balances[p.owner_id, p.debit] -= p.credits
-        balances[p.owner_id, p.credit] += p.credits
-    owners = sorted({p.owner_id for p in postings})
-    columns = (Account.GRANTED, Account.AVAILABLE, Account.HELD, Account.CAPTURED, Account.EXPIRED)
-    moves = [[balances[owner, column] for owner in owners] for column in columns]
-    tx.write("moved_balances", _MOVE_BALANCES, owners, *moves, rows=len(owners))
 
 
 def _grant_event_of_row(row: Any) -> CreditGranted:

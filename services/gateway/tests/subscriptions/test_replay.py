@@ -1,4 +1,4 @@
-"""Replays on a real broker and a real log: nothing is left out, and nobody else waits."""
+"""Replays on a real broker and a real log: nothing is left out, and no other subscriber waits."""
 
 from datetime import UTC, datetime, timedelta
 

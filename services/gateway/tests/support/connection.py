@@ -93,10 +93,10 @@ async def wait_until_started(world: World, count: int = 1) -> UUID:
 
     try:
         await world.until(has_count)
-    except TimeoutError as late:
+    except TimeoutError as error:
         rows = await world.pool.fetch("SELECT id, state, created_at FROM generations")
-        late.add_note(f"{count} expected, started: {world.neighbours.started}; the gateway's generations: {rows}")
-        late.add_note(f"waiting to be published: {await world.pool.fetchval('SELECT count(*) FROM outbox')}")
+        error.add_note(f"{count} expected, started: {world.neighbours.started}; the gateway's generations: {rows}")
+        error.add_note(f"waiting to be published: {await world.pool.fetchval('SELECT count(*) FROM outbox')}")
         raise
     return world.neighbours.started[-1]
 

@@ -72,7 +72,7 @@ def confirm_cancel(cancel: CancelRequested) -> Message:
 
 
 def confirm_correction(command: ReturnCredit | TakeBackCredit) -> BooksCorrected:
-    """Corrects what is ordered, of somebody who has 9 credits then."""
+    """Corrects what is ordered, of an owner who has 9 credits then."""
     if isinstance(command, ReturnCredit):
         somebody = Owner(kind="store", id=UUID(int=1))
         return BooksCorrected(
@@ -96,7 +96,7 @@ def confirm_correction(command: ReturnCredit | TakeBackCredit) -> BooksCorrected
 
 
 def told(id_: UUID, events: Sequence[Message]) -> dict[str, Any]:
-    """A generation as the session tells where it stands."""
+    """A generation as the session reports its state."""
     state = "rejected" if any(isinstance(event, GenerationRejected) for event in events) else "queued"
     bodies = [{"name": event.name, "body": event.model_dump_json()} for event in events]
     return {"id": id_, "state": state, "events": bodies}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_operator_routes(app: FastAPI, neighbours: "Neighbours") -> None:
-    """Serves the requests that were heard, and records: of providers by path, others by their one word."""
+    """Serves the requests that were received, and records: of providers by path, others by their one word."""
 
     @app.get("/internal/generations/{id}/request")
     async def request(id: UUID) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""What billing tells of usage and costs, as the neighbours of a test keep it."""
+"""What billing reports of usage and costs, as the neighbours of a test keep it."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ async def iterate(lines: Sequence[bytes | Exception]) -> AsyncIterator[bytes]:
 
 
 def add_usage_routes(app: FastAPI, neighbours: "Neighbours") -> None:
-    """What billing tells of usage, statements, charges and costs."""
+    """What billing reports of usage, statements, charges and costs."""
 
     @app.get("/internal/accounts/{kind}/{id}/usage")
     async def usage(kind: str, id: UUID, since: datetime, until: datetime, by: str) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Dead letters over the admin API: each service is asked for its own; acts name what they move, and why."""
+"""Dead letters over the admin API: each service lists its own; acts name what they move, and why."""
 
 from collections.abc import AsyncIterator
 from typing import Any
