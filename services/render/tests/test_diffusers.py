@@ -188,7 +188,7 @@ async def test_a_model_that_is_killed_is_loaded_again(provider: Diffusers) -> No
     before = pictures_of(await provider.submit(job(seed=5)))
     assert provider._model._process is not None
     os.kill(provider._model._process.pid, signal.SIGKILL)
-    await provider._model._process.wait()
+    assert await provider._model._process.stdout.read() == b"", "it is gone"
 
     assert pictures_of(await provider.submit(job(seed=5))) == before
 

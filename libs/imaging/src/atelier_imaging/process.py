@@ -3,9 +3,8 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
 
-from atelier_imaging.child_process import end_child
+from atelier_imaging.child_process import ChildProcess
 from atelier_imaging.sandbox import environment
 from atelier_imaging.wire import (
     HEAD_LENGTH,
@@ -19,7 +18,7 @@ from atelier_imaging.wire import (
 )
 
 _END_GRACE_S = 2.0
-_PIPE_BUFFER_BYTES = 1024 * 1024
+_BUFFER_BYTES = 1024 * 1024
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "ERROR"}
 
 
@@ -30,17 +29,15 @@ class ImageWorkerDied(Exception):
 class ImageProcess:
     """Start one with ``ImageProcess.start``; after any exception from ``run_job`` it can only be ended."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         self._process = process
 
     @classmethod
     async def start(cls, memory_bytes: int) -> "ImageProcess":
-        process = await asyncio.create_subprocess_exec(
+        process = await ChildProcess.start(
             *(sys.executable, "-m", "atelier_imaging.process_main", str(os.getpid()), str(memory_bytes)),
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=_PIPE_BUFFER_BYTES,
             env=environment() | _ONE_THREAD,
+            buffer_bytes=_BUFFER_BYTES,
         )
         return cls(process)
 
@@ -66,19 +63,17 @@ class ImageProcess:
         """Wait until the process is gone; a resting child ends by itself when its stdin closes."""
         if at_once:
             self._kill()
-        await end_child(self._process, grace_s=_END_GRACE_S)
+        await self._process.end(grace_s=_END_GRACE_S)
 
     def _kill(self) -> None:
         if self.is_alive:
             self._process.kill()
 
     async def _send(self, job: ImageJob) -> None:
-        assert self._process.stdin is not None
         self._process.stdin.writelines(pack_job(job))
         await self._process.stdin.drain()
 
     async def _receive(self) -> JobResult:
-        assert self._process.stdout is not None
         read = self._process.stdout.readexactly
         head = await read(head_length(await read(HEAD_LENGTH.size)))
         return unpack_result(head, [await read(length) for length in blob_lengths(head)])

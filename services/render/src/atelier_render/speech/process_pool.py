@@ -3,12 +3,11 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from atelier_contracts.value_objects import AudioFormat
-from atelier_imaging.child_process import end_child
+from atelier_imaging.child_process import ChildProcess
 from atelier_imaging.sandbox import environment
 from atelier_render.speech.child import FRAME
 from atelier_render.speech.manner import Manner
@@ -17,7 +16,7 @@ AUDIO_BYTES_MAX = 256 * 1024 * 1024
 MEMORY_BYTES = 1024**3
 READING_S_MAX = 240.0
 END_GRACE_S = 2.0
-_PIPE_BUFFER_BYTES = 1024 * 1024
+_BUFFER_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,11 @@ class SpeechProcessPool:
     ) -> Audio | NotRead:
         """The text as audio; the callback takes percentages. Raises ReaderDied. Cancelling ends the process."""
         async with self._slots:
-            process = await asyncio.create_subprocess_exec(
+            process = await ChildProcess.start(
                 *(sys.executable, "-m", "atelier_render.speech.child", str(os.getpid()), str(self._memory_bytes)),
                 *(manner.to_json(), audio_format),
-                stdin=PIPE,
-                stdout=PIPE,
-                limit=_PIPE_BUFFER_BYTES,
                 env=environment(),
+                buffer_bytes=_BUFFER_BYTES,
             )
             try:
                 async with asyncio.timeout(self._reading_s_max):
@@ -70,11 +67,10 @@ class SpeechProcessPool:
                 await _end(process)
 
 
-async def _listen(process: Process, text: str, tell: Callable[[int], None]) -> Audio | NotRead:
-    assert process.stdin is not None and process.stdout is not None
+async def _listen(process: ChildProcess, text: str, tell: Callable[[int], None]) -> Audio | NotRead:
     process.stdin.write(text.encode())
     await process.stdin.drain()
-    process.stdin.close()
+    process.end_input()
     while True:
         letter, length = FRAME.unpack(await process.stdout.readexactly(FRAME.size))
         if length > AUDIO_BYTES_MAX:
@@ -91,7 +87,7 @@ async def _listen(process: Process, text: str, tell: Callable[[int], None]) -> A
                 raise ReaderDied("a reader does not keep to the format")
 
 
-async def _end(process: Process) -> None:
+async def _end(process: ChildProcess) -> None:
     if process.returncode is None:
         process.kill()
-    await end_child(process, grace_s=END_GRACE_S)
+    await process.end(grace_s=END_GRACE_S)

@@ -4,13 +4,12 @@ import asyncio
 import logging
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pydantic_core import to_json
 
-from atelier_imaging.child_process import end_child
+from atelier_imaging.child_process import ChildProcess
 from atelier_render.providers.diffusion.settings import DiffusersSettings
 from atelier_render.providers.diffusion.wire import (
     HEAD,
@@ -50,7 +49,7 @@ class EngineProcess:
 
     def __init__(self, settings: DiffusersSettings) -> None:
         self._settings = settings
-        self._process: Process | None = None
+        self._process: ChildProcess | None = None
         self._number = 0
 
     async def make(
@@ -85,11 +84,12 @@ class EngineProcess:
     async def _ensure_started(self) -> None:
         if self._process is not None and self._process.returncode is None:
             return
+        await self._end()  # one that died while it waited
         asked = self._settings.model_dump(include={"model", "device", "dtype"})
         # Secrets of ours are no business of a library that talks to the hub.
         environment = QUIET | {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", ENGINE, to_json(asked).decode()), stdin=PIPE, stdout=PIPE, env=environment
+        self._process = await ChildProcess.start(
+            *(sys.executable, "-m", ENGINE, to_json(asked).decode()), env=environment
         )
         try:
             async with asyncio.timeout(self._settings.load_s_max):
@@ -101,13 +101,13 @@ class EngineProcess:
         logger.info("model %s loaded on %s as %s", self._settings.model_name, ready.device, ready.dtype)
 
     async def _send(self, order: EngineCommand) -> None:
-        if self._process is None or self._process.stdin is None:
+        if self._process is None:
             raise ConnectionError("it is not running")
         self._process.stdin.write(await asyncio.to_thread(frame_command, order))
         await self._process.stdin.drain()
 
     async def _receive(self) -> EngineReply:
-        if self._process is None or self._process.stdout is None:
+        if self._process is None:
             raise ConnectionError("it is not running")
         (length,) = HEAD.unpack(await self._process.stdout.readexactly(HEAD.size))
         body = await self._process.stdout.readexactly(length)
@@ -116,4 +116,4 @@ class EngineProcess:
     async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            await end_child(process, grace_s=END_GRACE_S)
+            await process.end(grace_s=END_GRACE_S)
