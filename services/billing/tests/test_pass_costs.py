@@ -84,3 +84,24 @@ async def test_a_pass_that_finds_nothing_writes_nothing(log: Log) -> None:
 
     assert not any(statement.startswith(("INSERT", "UPDATE")) for statement in statements), statements
     assert len(statements) <= EMPTY_PASS_MAX, statements
+
+
+async def test_a_receipt_that_the_pass_issues_is_entered_with_it_and_one_that_is_read_earlier_by_the_next(
+    log: Log,
+) -> None:
+    owner, early, late = await owner_with(log.unit, 100), uuid4(), uuid4()
+    await handle(log.unit, *(reserve(owner, id_) for id_ in (early, late)))
+    await handle(log.unit, *(capture(owner, id_) for id_ in (early, late)))
+    assert await log.issuer.find(early)
+    waiting = await log.unit.pool.fetch("SELECT kind FROM unlogged_entries WHERE kind = 'receipt'")
+    assert len(waiting) == 1
+    await log.cheat(
+        "CREATE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''it waits''; END'",
+        "CREATE TRIGGER refused BEFORE INSERT ON unlogged_entries FOR EACH ROW EXECUTE FUNCTION refuse_row()",
+    )
+
+    await log.sequencer.run_once()
+
+    kinds = await log.unit.pool.fetch("SELECT kind, count(*) FROM log_entries GROUP BY kind ORDER BY kind")
+    assert [tuple(row) for row in kinds] == [("posting", 5), ("receipt", 2)]
+    assert (await log.verify()).violations == []

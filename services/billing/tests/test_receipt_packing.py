@@ -23,7 +23,7 @@ STORED_BY_VERSION_1 = bytes.fromhex(
 )
 
 
-@given(st.binary(max_size=3_000))
+@given(st.binary(max_size=9_000))
 def test_any_bytes_come_back(body: bytes) -> None:
     assert unpack(pack(body)) == body
 

@@ -30,10 +30,8 @@ def keys() -> SigningKeys:
 
 
 @pytest.fixture
-async def issuer(unit: UnitOfWork, keys: SigningKeys) -> ReceiptIssuer:
-    issuer = ReceiptIssuer(unit.pool, keys, ORIGIN)
-    await issuer.issue_due()
-    return issuer
+def issuer(unit: UnitOfWork, keys: SigningKeys) -> ReceiptIssuer:
+    return ReceiptIssuer(unit.pool, keys, ORIGIN)
 
 
 async def receipt_of(issuer: ReceiptIssuer, generation: UUID) -> dict[str, Any]:

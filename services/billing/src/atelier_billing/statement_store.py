@@ -94,7 +94,7 @@ def apply(balances: Balances, debit: str, credit: str, credits: int) -> None:
 async def read_page(reads: SlowReads, owner: Owner, period: Period, after: UUID) -> list[LedgerPosting]:
     """The next postings of the account in the period, in the order of their ids."""
     rows = await reads.fetch(_PAGE, *period.bounds(), after, owner.id, PAGE_ROWS)
-    return [LedgerPosting(**row) for row in rows]
+    return [LedgerPosting(*row) for row in rows]
 
 
 async def list_settled_last(reads: SlowReads, period: Period, page: Sequence[LedgerPosting]) -> list[UUID]:

@@ -1,5 +1,7 @@
 """Issues the receipts of what has ended, in batches beside the hot path."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -14,6 +16,14 @@ from atelier_messaging.database import Connection, Pool
 BATCH_MAX = 500
 
 
+@dataclass(frozen=True, slots=True)
+class SignedBatch:
+    """Ends out of the queue, with their receipts; an end of which no owner is known has none."""
+
+    endings: Sequence[Ending]
+    receipts: Sequence[SignedReceipt]
+
+
 class ReceiptIssuer:
     """Signs receipts with the current key, for the log of this name."""
 
@@ -22,27 +32,18 @@ class ReceiptIssuer:
         self._keys = keys
         self._log = log
 
-    async def issue_due(self) -> None:
-        """Issues every receipt that is due."""
-        while await self._issue(None) == BATCH_MAX:
-            pass
-
     async def find(self, generation_id: UUID) -> SignedReceipt | None:
         """The receipt of a generation; issues it first where it is due. None before the end."""
-        await self._issue(generation_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            batch = await self.sign_batch(connection, generation_id)
+            await receipt_store.add(connection, batch.receipts)
         return await receipt_store.find_latest(self._pool, generation_id)
 
-    async def _issue(self, only: UUID | None) -> int:
-        async with self._pool.acquire() as connection, connection.transaction():
-            return len(await self.issue_batch(connection, only))
-
-    async def issue_batch(self, connection: Connection, only: UUID | None = None) -> list[Ending]:
-        """Issues up to ``BATCH_MAX`` receipts, or the one of a generation, in the open transaction."""
+    async def sign_batch(self, connection: Connection, only: UUID | None = None) -> SignedBatch:
+        """Signs up to ``BATCH_MAX`` receipts that are due, or the one of a generation. The open transaction takes them
+        out of the queue; it has to store them, too."""
         endings = await receipt_store.take_endings(connection, rows_max=BATCH_MAX, only=only)
-        signed = [receipt for ending in endings if (receipt := self._signed(ending))]
-        if signed:
-            await receipt_store.add(connection, signed)
-        return endings
+        return SignedBatch(endings, [receipt for ending in endings if (receipt := self._signed(ending))])
 
     def _signed(self, ending: Ending) -> SignedReceipt | None:
         id_, key_id = uuid7(), self._keys.current.id

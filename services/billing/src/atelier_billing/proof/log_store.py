@@ -1,7 +1,8 @@
 """The SQL of the log: what waits to be entered, its entries, its complete subtrees, its checkpoints."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,7 @@ INSERT INTO log_subtrees (level, position, hash) SELECT * FROM unnest($1::smalli
 _POSITION = "SELECT position FROM log_entries WHERE entry_id = $1"
 _ADD_CHECKPOINT = "INSERT INTO log_checkpoints (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _LATEST = "SELECT size, note FROM log_checkpoints ORDER BY size DESC LIMIT 1"
+NONE_KNOWN: Mapping[UUID, LedgerPosting] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,27 @@ async def is_any_waiting(pool: Pool) -> bool:
     return bool(await pool.fetchval(_IS_ANY_WAITING))
 
 
-async def take_entries(connection: Connection, *, rows_max: int) -> list[Entry]:
-    """Takes the oldest of what waits, in the order of their ids."""
+async def take_entries(connection: Connection, *, rows_max: int, known: Mapping[UUID, LedgerPosting]) -> list[Entry]:
+    """Takes the oldest of what waits, in any order. The known postings are those that this transaction has read."""
     rows = await connection.fetch(_TAKE, rows_max)
-    leaves = await leaves_of(connection, [(row["kind"], row["entry_id"]) for row in rows])
-    return sorted((Entry(kind, id_, leaf_hash(data)) for (kind, id_), data in leaves.items()), key=lambda e: e.id)
+    leaves = await leaves_of(connection, [(row["kind"], row["entry_id"]) for row in rows], known)
+    return [Entry(kind, id_, leaf_hash(data)) for (kind, id_), data in leaves.items()]
 
 
-async def leaves_of(connection: Connection, entries: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], bytes]:
+async def leaves_of(
+    connection: Connection, entries: Iterable[tuple[str, UUID]], known: Mapping[UUID, LedgerPosting] = NONE_KNOWN
+) -> dict[tuple[str, UUID], bytes]:
     """The bytes of these entries as they are in the tables now; those that are gone are left out."""
+    leaves: dict[tuple[str, UUID], bytes] = {}
     ids: dict[str, list[UUID]] = {"posting": [], "receipt": []}
     for kind, id_ in entries:
-        ids[kind].append(id_)
-    leaves = {}
+        if kind == "posting" and id_ in known:
+            leaves[kind, id_] = posting_leaf(known[id_])
+        else:
+            ids[kind].append(id_)
     if ids["posting"]:
         for row in await connection.fetch(_POSTINGS, ids["posting"]):
-            leaves["posting", row["id"]] = posting_leaf(LedgerPosting(**row))
+            leaves["posting", row["id"]] = posting_leaf(LedgerPosting(*row))
     if ids["receipt"]:
         for row in await connection.fetch(_RECEIPTS, ids["receipt"]):
             leaves["receipt", row["id"]] = body_of(row)

@@ -62,7 +62,7 @@ async def take_endings(connection: Connection, *, rows_max: int, only: UUID | No
     previous = {row["generation_id"]: json.loads(body_of(row)) for row in await connection.fetch(_PREVIOUS, ids)}
     postings: defaultdict[UUID, list[LedgerPosting]] = defaultdict(list)
     for row in await connection.fetch(_POSTINGS, ids):
-        postings[row["generation_id"]].append(LedgerPosting(**row))
+        postings[row["generation_id"]].append(LedgerPosting(*row))
     return [
         Ending(
             id_,
@@ -79,7 +79,9 @@ async def take_endings(connection: Connection, *, rows_max: int, only: UUID | No
 
 
 async def add(connection: Connection, receipts: Sequence[SignedReceipt]) -> None:
-    """Stores them."""
+    """Stores them. One that the log does not have yet waits for its entry."""
+    if not receipts:
+        return
     await connection.execute(
         _ADD,
         [receipt.id for receipt in receipts],

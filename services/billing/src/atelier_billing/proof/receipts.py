@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from atelier_billing.books import HoldState, PostingKind
@@ -15,8 +15,7 @@ from atelier_pricing import book_sha256
 RECEIPT_TYPE = "atelier.receipt.v1"
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerPosting:
+class LedgerPosting(NamedTuple):
     """A posting as it is on the books."""
 
     id: UUID
@@ -76,7 +75,7 @@ def receipt_of(ending: Ending, *, id: UUID, key_id: str, log: str) -> dict[str, 
 
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC, to the microsecond: one form for one moment."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def posting_leaf(posting: LedgerPosting) -> bytes:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from atelier_billing.proof import log_store
+from atelier_billing.proof import log_store, receipt_store
 from atelier_billing.proof.checkpoint_stores import CheckpointStore, StoreUnavailable
 from atelier_billing.proof.checkpoints import BadCheckpoint, Checkpoint, open_checkpoint, sign_checkpoint
+from atelier_billing.proof.issuer import BATCH_MAX as RECEIPTS_MAX
 from atelier_billing.proof.issuer import ReceiptIssuer
 from atelier_billing.proof.log_store import Entry
-from atelier_billing.proof.merkle import LEVELS, WIDTH, Node, Range, fold, range_hash
+from atelier_billing.proof.merkle import LEVELS, WIDTH, Node, Range, fold, leaf_hash, range_hash
 from atelier_billing.proof.signing_keys import SigningKeys
 from atelier_messaging.database import Connection, Pool
 from atelier_telemetry import metrics
@@ -48,8 +49,7 @@ class LogSequencer:
     async def run_once(self) -> None:
         """Issues the receipts that are due, enters what waits, and signs a checkpoint if it is time."""
         if await log_store.is_any_waiting(self._pool):
-            await self._issuer.issue_due()
-            while await self._append_batch() == BATCH_MAX:
+            while await self._append_batch():
                 pass
         if time.monotonic() - self._signed_at >= self._every_s:
             await self._sign_checkpoint()
@@ -78,16 +78,22 @@ class LogSequencer:
             described.append({"store": store.name, "size": size, "error": fault})
         return described
 
-    async def _append_batch(self) -> int:
+    async def _append_batch(self) -> bool:
+        """Issues a batch of receipts and enters it with a batch of what waits. Whether more may wait."""
         async with self._pool.acquire() as connection, connection.transaction():
             if not await log_store.lock_log(connection):
-                return 0
-            entries = await log_store.take_entries(connection, rows_max=BATCH_MAX)
-            if entries:
+                return False
+            batch = await self._issuer.sign_batch(connection)
+            postings = {posting.id: posting for ending in batch.endings for posting in ending.postings}
+            waiting = await log_store.take_entries(connection, rows_max=BATCH_MAX, known=postings)
+            issued = [Entry("receipt", receipt.id, leaf_hash(receipt.body.encode())) for receipt in batch.receipts]
+            if entries := sorted([*waiting, *issued], key=lambda entry: entry.id):
                 size = await log_store.size_of_log(connection)
                 await log_store.append(connection, size, entries)
                 await _complete_subtrees(connection, size, entries)
-        return len(entries)
+            # After their entries: a receipt that is stored without one waits for it.
+            await receipt_store.add(connection, batch.receipts)
+        return len(waiting) == BATCH_MAX or len(batch.endings) == RECEIPTS_MAX
 
     async def _sign_checkpoint(self) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
