@@ -164,6 +164,23 @@ async def test_a_repeated_key_is_promised_only_what_the_session_knows(
         assert (again.status_code, id_of(again) != id_) == (201, True)
 
 
+async def test_a_repeated_key_is_not_promised_what_was_ended_before_its_first_request_got_an_answer(
+    world: World,
+) -> None:
+    _, headers = await world.store()
+    id_ = await accept_and_lose(world, headers)
+    await forget_the_note(world)
+    await forget_the_reply(world, REBUILD_AFTER)
+    await recover(world, id_)
+
+    repeated = await world.create(headers, "a-key")
+    again = await world.create(headers, "a-key")
+
+    assert repeated.status_code == 409
+    assert (again.status_code, id_of(again) != id_) == (201, True)
+    assert await state_of(world, id_) == "failed", "it was shown"
+
+
 async def test_while_the_session_is_away_a_repeated_key_is_promised_what_is_still_to_be_sent(world: World) -> None:
     _, headers = await world.store()
     world.to_broker.freeze()

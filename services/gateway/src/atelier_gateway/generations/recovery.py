@@ -16,14 +16,24 @@ from atelier_contracts.message import REGISTRY
 from atelier_gateway.generations.projector import Projector
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.projection import stalled
+from atelier_gateway.projection.snapshot import Snapshot
 from atelier_messaging import Delivery, UnitOfWork
 from atelier_telemetry import metrics
 
 ROWS_MAX = 200
 SOURCE = "atelier/gateway"
+UNAVAILABLE = "unavailable"
+"""The code of what ends here; no saga ends with it."""
 LOST = "the request was lost before its work began; nothing was charged"
 LOST_AT_WORK = "what became of it was lost; its credits go back and nothing is charged"
 logger = logging.getLogger(__name__)
+
+
+def has_never_begun(snapshot: Snapshot) -> bool:
+    """Whether it was ended here, as a request that the session never got: no credits were ever held for it."""
+    error = snapshot.error or {}
+    held = snapshot.credits_reserved + snapshot.credits_refunded
+    return snapshot.state == "failed" and error.get("code") == UNAVAILABLE and not held
 
 
 class ProjectionRecovery:
@@ -83,9 +93,7 @@ class ProjectionRecovery:
         if await self._peers.withdraw(id_, refund=hold is not None) != "withdrawn":
             return []
         reason, refunded = (LOST, 0) if hold is None else (LOST_AT_WORK, hold["credits"])
-        end = GenerationFailed(
-            generation_id=id_, outcome="failed", code="unavailable", reason=reason, refunded=refunded
-        )
+        end = GenerationFailed(generation_id=id_, outcome="failed", code=UNAVAILABLE, reason=reason, refunded=refunded)
         return [end]
 
     async def _heal(self, outcome: str, events: Sequence[Event]) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from atelier_gateway.generations.admission import Admission
 from atelier_gateway.generations.admission_request import Declined
 from atelier_gateway.generations.decline_problems import declined_problem
+from atelier_gateway.generations.recovery import has_never_begun
 from atelier_gateway.generations.surface_responses import SurfaceResponses, replay
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import IdempotencyClaim, RebuildResponse, StoredResponse
@@ -38,6 +39,10 @@ class ResponseRebuilder:
         state, claim = generation.snapshot.state, replace(claim, holder=lost.holder)
         if state == "rejected":
             response = await self._rebuild_refusal(generation, claim, shape, is_client=is_client)
+        elif has_never_begun(generation.snapshot):
+            # It was shown as failed before anyone was told that it was accepted.
+            await idempotency_store.release(self._pool, claim)
+            raise _send_again()
         else:
             if state == "accepted":  # which says no more than that it was written
                 await self._require_accepted(lost, claim)
@@ -51,7 +56,7 @@ class ResponseRebuilder:
     ) -> Response:
         error = generation.snapshot.error or {}
         if error["code"] == "withdrawn":
-            await self._free(claim)
+            await self._remove(claim)
         amounts = error["required"], error["available"]
         refusal = Declined(error["code"], *amounts, error.get("cap"), error.get("quote"))
         return shape.problem(declined_problem(refusal, is_client=is_client))
@@ -59,15 +64,19 @@ class ResponseRebuilder:
     async def _require_accepted(self, lost: RebuildResponse, claim: IdempotencyClaim) -> None:
         settled = await self._admission.settle(lost.holder, is_abandoned=lost.is_abandoned)
         if settled == "withdrawn":
-            await self._free(claim)
+            await self._remove(claim)
         if settled == "unknown":
             raise _unknown()
 
-    async def _free(self, claim: IdempotencyClaim) -> NoReturn:
-        """Removes what came to nothing, and its key. Raises Problem 409."""
+    async def _remove(self, claim: IdempotencyClaim) -> NoReturn:
+        """Frees the key of what came to nothing, and removes that. Raises Problem 409."""
         await idempotency_store.release(self._pool, claim)
         await self._admission.store_response(None, StoredResponse(503, b""), declined=claim.holder)
-        raise Problem("request_in_progress", SEND_AGAIN, headers=AGAIN)
+        raise _send_again()
+
+
+def _send_again() -> Problem:
+    return Problem("request_in_progress", SEND_AGAIN, headers=AGAIN)
 
 
 def _unknown() -> Problem:
