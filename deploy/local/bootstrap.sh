@@ -3,10 +3,12 @@
 # only what is missing, and is safe to run again: when nothing has changed since, it ends at once. With --tests also what
 # only the tests need.
 set -euo pipefail
+declare -A running=()
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly tools=$PWD/.run/tools
 readonly log=$tools/setup.log
+readonly packages_log=$tools/setup-packages.log
 readonly stamp=$tools/stamp
 readonly viewer=deploy/local/traces
 readonly uv_wanted='uv>=0.9,<0.14'
@@ -32,12 +34,13 @@ main() {
   if is_done "$state"; then
     return
   fi
-  : >"$log"
+  : >"$log" >"$packages_log"
   find_python
   install_system_packages
   install_uv
   step "Python packages, as locked" sync_workspace
   install_trace_viewer
+  finish_system_packages
   [[ ! $for_tests ]] || has_browser || install_browser
   [[ ! $for_tests ]] || has_monitoring || install_monitoring
   [[ ! $for_tests ]] || has_newest_broker || install_newest_broker
@@ -92,20 +95,34 @@ find_python() {
 }
 
 install_system_packages() {
-  local missing=()
+  local first=() missing=()
+  [[ -x $tools/bin/uv ]] || "$first_python" -c 'import ensurepip, venv' 2>/dev/null || first+=("$("$first_python" -c \
+    'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
+  command -v setpriv >/dev/null || first+=(util-linux)
+  command -v curl >/dev/null || first+=(curl)
   has_rabbitmq || missing+=(rabbitmq-server)
   has_pgbouncer || missing+=(pgbouncer) # for the tests alone
-  command -v setpriv >/dev/null || missing+=(util-linux)
-  command -v curl >/dev/null || missing+=(curl)
-  [[ -x $tools/bin/uv ]] || "$first_python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$first_python" -c \
-    'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
-  ((${#missing[@]})) || return 0
+  ((${#first[@]} + ${#missing[@]})) || return 0
 
   command -v apt-get >/dev/null ||
-    fail "This machine has no apt-get; install by its own means, then run this again: ${missing[*]}"
-  choose_root "${missing[@]}"
+    fail "This machine has no apt-get; install by its own means, then run this again: ${first[*]} ${missing[*]}"
+  choose_root "${first[@]}" "${missing[@]}"
   refresh_lists
-  step "${missing[*]} (apt)" install_without_starting "${missing[@]}"
+  ((!${#first[@]})) || step "${first[*]} (apt)" install_without_starting "${first[@]}"
+  ((!${#missing[@]})) || begin_system_packages "${missing[@]}"
+}
+
+# Nothing that comes next needs them: they are downloaded and unpacked meanwhile.
+begin_system_packages() {
+  packages="$* (apt)"
+  packages_began=$SECONDS
+  printf '  %-44s begun\n' "$packages"
+  begin "$packages_log" install_without_starting "$@"
+  packages_pid=$begun_pid
+}
+
+finish_system_packages() {
+  [[ ! ${packages_pid:-} ]] || finish "$packages" "$packages_began" "$packages_pid" "$packages_log"
 }
 
 refresh_lists() {
@@ -227,19 +244,32 @@ npm_install() {
 
 # Runs a step with its output in the log. At a terminal its seconds are counted as they pass.
 step() {
-  local name=$1 began=$SECONDS status=0 pid
+  local name=$1 began=$SECONDS
   shift
-  printf '  %-44s' "$name"
-  set -m # in a process group of its own, so that an interrupt ends all of it
-  "$@" >>"$log" 2>&1 </dev/null &
-  pid=$!
+  begin "$log" "$@"
+  finish "$name" "$began" "$begun_pid" "$log"
+}
+
+# Starts a command with its output in a log, in a process group of its own, so that an interrupt ends all of it.
+begin() {
+  local output=$1
+  shift
+  set -m
+  "$@" >>"$output" 2>&1 </dev/null &
+  begun_pid=$!
   set +m
-  trap 'kill -TERM -- "-$pid"; wait "$pid" || true; echo; fail "Interrupted; run it again to go on."' INT TERM
+  running[$begun_pid]=yes
+  trap interrupt INT TERM
+}
+
+finish() {
+  local name=$1 began=$2 pid=$3 output=$4 status=0
+  printf '  %-44s' "$name"
   while sleep 0.2 && kill -0 "$pid" 2>/dev/null; do
     [[ -t 1 ]] && printf '\r  %-44s%4d s ...' "$name" $((SECONDS - began))
   done
   wait "$pid" || status=$?
-  trap - INT TERM
+  unset "running[$pid]"
   [[ -t 1 ]] && printf '\r  %-44s' "$name"
   if ((status == 0)); then
     printf '%4d s    \n' $((SECONDS - began))
@@ -247,8 +277,18 @@ step() {
   fi
   printf 'failed  \n'
   [[ $name == "trace viewer"* ]] && return "$status"
-  tail -n 20 "$log" | sed 's/^/    /' >&2
-  fail "Setting up stopped at \"$name\"; the whole of what it said is in $log."
+  tail -n 20 "$output" | sed 's/^/    /' >&2
+  fail "Setting up stopped at \"$name\"; the whole of what it said is in $output."
+}
+
+interrupt() {
+  local pid
+  for pid in "${!running[@]}"; do
+    kill -TERM -- "-$pid" 2>/dev/null || true
+  done
+  wait
+  echo
+  fail "Interrupted; run it again to go on."
 }
 
 fail() {
