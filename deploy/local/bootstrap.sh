@@ -293,6 +293,7 @@ interrupt() {
 
 fail() {
   echo "$1" >&2
+  wait # apt is not left in the middle of its work
   exit 1
 }
 

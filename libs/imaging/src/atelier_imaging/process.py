@@ -62,12 +62,8 @@ class ImageProcess:
     async def end(self, *, at_once: bool) -> None:
         """Wait until the process is gone; a resting child ends by itself when its stdin closes."""
         if at_once:
-            self._kill()
-        await self._process.end(grace_s=_END_GRACE_S)
-
-    def _kill(self) -> None:
-        if self.is_alive:
             self._process.kill()
+        await self._process.end(grace_s=_END_GRACE_S)
 
     async def _send(self, job: ImageJob) -> None:
         self._process.stdin.writelines(pack_job(job))

@@ -64,7 +64,8 @@ class SpeechProcessPool:
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 raise ReaderDied("a reader ended in the middle of a text") from error
             finally:
-                await _end(process)
+                process.kill()
+                await process.end(grace_s=END_GRACE_S)
 
 
 async def _listen(process: ChildProcess, text: str, tell: Callable[[int], None]) -> Audio | NotRead:
@@ -85,9 +86,3 @@ async def _listen(process: ChildProcess, text: str, tell: Callable[[int], None])
                 return NotRead(body.decode(errors="replace"))
             case _:
                 raise ReaderDied("a reader does not keep to the format")
-
-
-async def _end(process: ChildProcess) -> None:
-    if process.returncode is None:
-        process.kill()
-    await process.end(grace_s=END_GRACE_S)
