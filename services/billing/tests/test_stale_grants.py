@@ -1,13 +1,13 @@
 """A batch that waited for an account has read its grants before it waited: it reads them again."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from atelier_billing import handlers, store
 from atelier_billing.books import Books
-from atelier_contracts import GrantCredit, wrap
+from atelier_contracts import GrantCredit, Owner, wrap
 from atelier_messaging import Delivery, UnitOfWork
 from atelier_messaging.testing import becomes, count_waiting
 
@@ -50,18 +50,23 @@ async def test_a_batch_that_finds_a_hold_only_on_its_second_look_waits_for_that_
             has_granted.set()
             await may_commit.wait()
 
+    def reserving(payer: Owner, generation_id: UUID) -> list[Delivery]:
+        return [Delivery(wrap(reserve(payer, generation_id, 1), source="test"))]
+
     async def read() -> Books:
         async with unit.pool.acquire() as connection, connection.transaction():
             return await store.lock_some(connection, [generation], [owner.id])
 
-    first = [Delivery(wrap(c, source="test")) for c in (reserve(owner, uuid4(), 1), reserve(other, generation, 1))]
-    async with unit.once("billing.commands", first, dispatch=False) as tx:
-        await handlers.handle_commands(tx)
-        granting = asyncio.create_task(grant())
-        await becomes(1, lambda: count_waiting(unit.pool))
-        reading = asyncio.create_task(read())
-        await becomes(2, lambda: count_waiting(unit.pool))
-    await has_granted.wait()
+    # The account of the owner is freed last, so the grant has the other account before the reader looks for it.
+    async with unit.once("billing.commands", reserving(owner, uuid4()), dispatch=False) as longer:
+        await handlers.handle_commands(longer)
+        async with unit.once("billing.commands", reserving(other, generation), dispatch=False) as shorter:
+            await handlers.handle_commands(shorter)
+            granting = asyncio.create_task(grant())
+            await becomes(1, lambda: count_waiting(unit.pool))
+            reading = asyncio.create_task(read())
+            await becomes(2, lambda: count_waiting(unit.pool))
+        await has_granted.wait()
     await becomes(1, lambda: count_waiting(unit.pool))  # the second look, for the account of the hold
     may_commit.set()
     await granting
