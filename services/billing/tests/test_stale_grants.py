@@ -57,20 +57,20 @@ async def test_a_batch_that_finds_a_hold_only_on_its_second_look_waits_for_that_
         async with unit.pool.acquire() as connection, connection.transaction():
             return await store.lock_some(connection, [generation], [owner.id])
 
-    # The account of the owner is freed last, so the grant has the other account before the reader looks for it.
-    async with unit.once("billing.commands", reserving(owner, uuid4()), dispatch=False) as longer:
-        await handlers.handle_commands(longer)
-        async with unit.once("billing.commands", reserving(other, generation), dispatch=False) as shorter:
-            await handlers.handle_commands(shorter)
-            granting = asyncio.create_task(grant())
-            await becomes(1, lambda: count_waiting(unit.pool))
-            reading = asyncio.create_task(read())
-            await becomes(2, lambda: count_waiting(unit.pool))
-        await has_granted.wait()
-    await becomes(1, lambda: count_waiting(unit.pool))  # the second look, for the account of the hold
-    may_commit.set()
-    await granting
+    async with asyncio.TaskGroup() as tasks:
+        # The account of the owner is freed last, so the grant has the other account before the reader looks for it.
+        async with unit.once("billing.commands", reserving(owner, uuid4()), dispatch=False) as longer:
+            await handlers.handle_commands(longer)
+            async with unit.once("billing.commands", reserving(other, generation), dispatch=False) as shorter:
+                await handlers.handle_commands(shorter)
+                tasks.create_task(grant())
+                await becomes(1, lambda: count_waiting(unit.pool))
+                reading = tasks.create_task(read())
+                await becomes(2, lambda: count_waiting(unit.pool))
+            await has_granted.wait()
+        await becomes(1, lambda: count_waiting(unit.pool))  # the second look, for the account of the hold
+        may_commit.set()
 
-    books = await reading
+    books = reading.result()
     assert generation in books.holds
     assert more.grant_id in books.wallets[other.id].grants
