@@ -78,10 +78,10 @@ bench: setup ## generations a second beside floors and other builds: REVISION=co
 matrix: setup ## the tests that depend on RabbitMQ and Postgres, on six combinations of versions (hours): ONLY=4.3/15
 	@$(bin)/python -m atelier_local.server_versions.matrix $(ONLY)
 
-chaos: setup ## every fault under load, then every invariant (minutes): SEED=n ONLY=broker_node SESSIONS=10000 KILLS=500
+chaos: setup ## every fault under load, then every invariant (minutes): SEED=n ONLY=broker_node SESSIONS=10000 KILLS=500 REPLICAS=1
 	@deploy/local/bootstrap.sh --tests
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
-		$(if $(SESSIONS),--generations $(SESSIONS)) $(if $(KILLS),--kills $(KILLS))
+		$(if $(SESSIONS),--generations $(SESSIONS)) $(if $(KILLS),--kills $(KILLS)) $(if $(REPLICAS),--replicas)
 
 explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests, alerts, an upgrade
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.explore

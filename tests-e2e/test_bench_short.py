@@ -25,7 +25,7 @@ async def test_fifty_in_flight_all_succeed_and_each_is_charged_once(world: World
 
     async with await connect_first(known["ATELIER_AMQP_URL"]) as connection:
         await outcomes.subscribe(connection)
-        measured = await load.run(world.url, keys, outcomes, in_flight=50, generations=GENERATIONS)
+        measured = await load.run([world.url], keys, outcomes, in_flight=50, generations=GENERATIONS)
 
     captured = await world.databases["billing"].fetchval("SELECT sum(captured) FROM accounts")
     assert len(measured.journeys_s) == GENERATIONS
@@ -45,7 +45,7 @@ class Loaded:
         return self.world.admin
 
     async def load(self, in_flight: int, generations: int) -> load.LoadResult:
-        return await load.run(self.world.url, self.keys, self.outcomes, in_flight=in_flight, generations=generations)
+        return await load.run([self.world.url], self.keys, self.outcomes, in_flight=in_flight, generations=generations)
 
 
 @pytest.mark.timeout(400)

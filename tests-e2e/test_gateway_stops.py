@@ -8,7 +8,8 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
-from whole_system.replicas import Replica, replica
+from atelier_local.launcher.replica import Replica
+from whole_system.replicas import replica
 from whole_system.surfaces import build_create_requests
 from whole_system.waits import eventually
 from whole_system.world import World

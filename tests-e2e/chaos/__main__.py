@@ -54,6 +54,9 @@ def main(
     kills: Annotated[int, typer.Option(min=0, help="And until so many processes were killed.")] = 0,
     each: Annotated[int | None, typer.Option(min=0, help=EACH)] = None,
     workers: Annotated[int, typer.Option(min=1, help="Clients that ask at once.")] = 8,
+    replicas: Annotated[
+        bool, typer.Option("--replicas", help="A second process of session and of billing, killed now and then.")
+    ] = False,
     keep: Annotated[
         bool, typer.Option(help="Leave the stack running where something was violated or a fault could not be done.")
     ] = False,
@@ -72,7 +75,7 @@ def main(
     with report_errors():
         if names:
             goals = Goals(generations, kills, each if each is not None else 0 if only else kills // 50)
-            plan = Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S, goals=goals)
+            plan = Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S, goals=goals, doubled=replicas)
             findings = asyncio.run(_run(plan, keep))
             typer.echo(findings.report())
             violations += findings.violations

@@ -26,6 +26,8 @@ class Findings:
     """Everything a run has to say."""
 
     seed: int
+    command: str
+    """What does the same again."""
     progress: Progress
     load: Load
     always: Sequence[str]
@@ -69,7 +71,7 @@ class Findings:
             lines.append(f"  {'VIOLATED' if result.violations else 'holds   '}  {result.name}: {result.checked}")
             lines += [f"            {line}" for line in result.violations[:VIOLATIONS_SHOWN]]
         lines += [f"\n{story}" for story in self.stories.values()]
-        lines.append(f"again, with the same requests and the same order of faults: make chaos SEED={self.seed}")
+        lines.append(f"again, with the same requests and the same order of faults: {self.command}")
         return "\n".join(lines)
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import httpx
 
+from atelier_local.launcher.replica import Replica
 from chaos.schedule import SERVICES
-from whole_system.replicas import Replica, replica
+from whole_system.replicas import replica
 from whole_system.surfaces import CreateRequest, build_create_requests
 from whole_system.waits import eventually
 from whole_system.world import World

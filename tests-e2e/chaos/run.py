@@ -1,6 +1,7 @@
 """One run: load, faults in the order of the seed, quiet, and then the questions."""
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -16,6 +17,7 @@ import httpx
 
 from atelier_billing.verification import verify
 from atelier_local.errors import StackError
+from atelier_local.launcher.passed_settings import PARTITIONS
 from atelier_messaging import until_available
 from atelier_messaging.link import Link
 from chaos import faults, reconciliation
@@ -25,6 +27,7 @@ from chaos.invariants import examine
 from chaos.load import Load, id_of, open_accounts
 from chaos.message_recorder import MessageRecorder
 from chaos.schedule import NO_GOALS, SERVICES, TURNS_MAX, FaultOutcome, Goals, NotDone, Progress, next_turn
+from chaos.second_processes import open_second_processes
 from chaos.site import Site
 from whole_system.subscriber import rebuild_balances
 from whole_system.world import World
@@ -74,6 +77,15 @@ class Plan:
     """Whether some requests take seconds."""
     goals: Goals = NO_GOALS
     """Faults are done until these are reached."""
+    doubled: bool = False
+    """Whether session and billing have a second process each, which is killed now and then, too."""
+
+    @property
+    def command(self) -> str:
+        """What does it again: the same requests, and the same faults in the same order."""
+        partitions = os.environ.get(PARTITIONS)
+        words = [f"{PARTITIONS}={partitions}"] if partitions else []
+        return " ".join([*words, f"make chaos SEED={self.seed}", *(["REPLICAS=1"] if self.doubled else [])])
 
 
 @dataclass
@@ -122,22 +134,40 @@ async def run(world: World, plan: Plan, say: Say, link: Link | None = None) -> F
     await recorder.open()
     watching = asyncio.create_task(watch.run())
     try:
-        progress = await _under_load(load, site, plan, say)
+        progress, second = await _beside_second_processes(load, site, plan, say)
         await site.wait_until_ready()
         settled = sum(request.is_settled for request in load.requests)
         say(f"faults are over; {len(load.requests)} sent, {settled} answered for good")
         await load.insist()
         moving = await _quiet(load, say)
         await _read_everything(load)
-        findings = Findings(plan.seed, progress, load, watch.broken + site.broken)
+        findings = Findings(plan.seed, plan.command, progress, load, watch.broken + site.broken)
         reached = f"{progress.generations} generations, {progress.kills} kills"
         findings.add("goals", reached, progress.lacking(plan.goals))
+        if plan.doubled:
+            findings.add("second processes", second, ())
         await examine(findings, world, recorder, site, watch, moving, orphans_s=plan.orphans_s)
         findings.add(*await _read_public_events(world))
         return findings
     finally:
         watching.cancel()
         await recorder.close()
+
+
+async def _beside_second_processes(load: Load, site: Site, plan: Plan, say: Say) -> tuple[Progress, str]:
+    """The faults, and what became of the second processes, if there are any. They end with the faults, so that the
+    stack's own processes are left with all partitions."""
+    if not plan.doubled:
+        return await _under_load(load, site, plan, say), ""
+    async with open_second_processes(site.stack, random.Random(f"{plan.seed}/second")) as second:
+        killing = asyncio.create_task(second.kill_again_and_again())
+        try:
+            progress = await _under_load(load, site, plan, say)
+        finally:
+            killing.cancel()
+        await site.wait_until_ready()
+        await second.wait_until_ready()
+    return progress, str(second)
 
 
 async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> Progress:

@@ -41,6 +41,8 @@ class Build:
     """Each of its accounts has six caps."""
     receipts: bool = True
     """Without: no receipts and no log, for what they cost."""
+    doubled: bool = False
+    """Two processes of each service."""
 
     @property
     def home(self) -> Path:
@@ -86,10 +88,10 @@ class Build:
 
 def this_build(
     profile: str, name: str = "this build", settings: Mapping[str, str] | None = None, *,
-    grown: int = 0, capped: bool = False, receipts: bool = True,
+    grown: int = 0, capped: bool = False, receipts: bool = True, doubled: bool = False,
 ) -> Build:  # fmt: skip
     """The source tree that this command belongs to."""
-    return Build(name, REPOSITORY, run_dir(), profile, settings or {}, grown, capped, receipts)
+    return Build(name, REPOSITORY, run_dir(), profile, settings or {}, grown, capped, receipts, doubled)
 
 
 def build_of(revision: str) -> Build:

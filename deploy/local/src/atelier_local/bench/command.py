@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from atelier_local.bench.span_sink import run_span_sink
 from atelier_local.bench.streams import allow_open_files
 from atelier_local.cli_errors import report_errors
 from atelier_local.launcher.environment import OTLP
+from atelier_local.launcher.passed_settings import PARTITIONS
 from atelier_local.launcher.profile import run_dir
 
 PROFILE = "bench"
@@ -67,6 +68,8 @@ def bench(
     traced: Annotated[bool, typer.Option(help="Run this build with no trace and with every trace, too.")] = False,
     capped: Annotated[bool, typer.Option(help="Run this build with six caps on each account, too.")] = False,
     no_receipts: Annotated[bool, typer.Option("--no-receipts", help="Run it without receipts and log, too.")] = False,
+    replicas: Annotated[bool, typer.Option("--replicas", help="Run two processes of each service, too.")] = False,
+    partitions: Annotated[list[int] | None, typer.Option(help="Run it in so many partitions, too; repeatable.")] = None,
     grown: Annotated[int, typer.Option(help="Run this build with so many finished generations, too.")] = 0,
     quick: Annotated[bool, typer.Option(help="Two short rounds and few levels, about three minutes.")] = False,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
@@ -89,13 +92,8 @@ def bench(
             builds.append(this_build(f"{profile}-control", "this build again"))
         if traced:
             builds += _traced_builds(profile, running.enter_context(run_span_sink()))
-        if capped:
-            builds.append(this_build(f"{profile}-capped", "this build, six caps each", capped=True))
-        if no_receipts:
-            builds.append(this_build(f"{profile}-no-receipts", "this build, no receipts", receipts=False))
-        if grown:
-            number = f"{grown:,}".replace(",", " ")
-            builds.append(this_build(f"{profile}-grown", f"this build, {number} finished", grown=grown))
+        builds += _varied_builds(profile, capped=capped, no_receipts=no_receipts, grown=grown)
+        builds += _divided_builds(profile, partitions or (), doubled=replicas)
         builds += [build_of(name) for name in revision or ()]
         for line in describe_machine():
             console.print(line)
@@ -113,6 +111,26 @@ def _traced_builds(profile: str, sink: str) -> list[Build]:
         this_build(f"{profile}-sent", "this build, every trace sent", every | {OTLP: sink}),
         this_build(f"{profile}-traced", "this build, every trace, viewer beside it", every),
     ]
+
+
+def _varied_builds(profile: str, *, capped: bool, no_receipts: bool, grown: int) -> Iterator[Build]:
+    if capped:
+        yield this_build(f"{profile}-capped", "this build, six caps each", capped=True)
+    if no_receipts:
+        yield this_build(f"{profile}-no-receipts", "this build, no receipts", receipts=False)
+    if grown:
+        number = f"{grown:,}".replace(",", " ")
+        yield this_build(f"{profile}-grown", f"this build, {number} finished", grown=grown)
+
+
+def _divided_builds(profile: str, partitions: Sequence[int], *, doubled: bool) -> Iterator[Build]:
+    for count in partitions:
+        settings = {PARTITIONS: str(count)}
+        yield this_build(f"{profile}-{count}", f"this build, {count} partitions", settings)
+        if doubled:
+            yield this_build(f"{profile}-{count}x2", f"two of each, {count} partitions", settings, doubled=True)
+    if doubled:
+        yield this_build(f"{profile}-x2", "two of each service", doubled=True)
 
 
 def _run(builds: Sequence[Build], plan: Plan, console: Console, *, peers: bool) -> Results:

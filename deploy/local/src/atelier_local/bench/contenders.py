@@ -4,7 +4,7 @@ import asyncio
 import os
 import statistics
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from atelier_local.bench.processor_time import milliseconds_each, processor_time
 from atelier_local.bench.variants import set_caps, turn_receipts_off
 from atelier_local.errors import StackError
 from atelier_local.launcher.profile import SERVICES
+from atelier_local.launcher.replica import Replica, open_replica
 from atelier_messaging.connection import connect_first
 
 ACCOUNTS = 50
@@ -65,6 +66,8 @@ class AtelierContender:
     outcomes: load.OutcomeListener
     connection: aio_pika.abc.AbstractConnection
     admin: AdminClient
+    second: Sequence[Replica] = ()
+    """Of each service, where the build is doubled."""
     generations: int = 0
     bytes_before: int = 0
 
@@ -80,10 +83,11 @@ class AtelierContender:
         """Whole generations through the gateway, over so many of the accounts in turn."""
         self.generations += generations
         keys = self.keys[:accounts]
-        return await load.run(self.url, keys, self.outcomes, in_flight=in_flight, generations=generations)
+        urls = [self.url, *(replica.url for replica in self.second if replica.service == "gateway")]
+        return await load.run(urls, keys, self.outcomes, in_flight=in_flight, generations=generations)
 
     async def run(self, in_flight: int, generations: int) -> Sample:
-        pids = self.build.pids()
+        pids = self.build.pids() | {it.process.pid: it.service for it in self.second if it.process is not None}
         before = processor_time(self.build.home, pids)
         done = await self.load(in_flight, generations)
         used = milliseconds_each(before, processor_time(self.build.home, pids), generations)
@@ -145,10 +149,16 @@ async def open_contender(build: Build, accounts: int = ACCOUNTS) -> AsyncIterato
     async with (
         AdminClient(operations, known["ATELIER_ADMIN_TOKEN"]) as admin,
         await connect_first(known["ATELIER_AMQP_URL"]) as connection,
+        AsyncExitStack() as opened,
     ):
         outcomes = load.OutcomeListener()
         await outcomes.subscribe(connection)
         contender = AtelierContender(build, await open_accounts(admin, accounts), outcomes, connection, admin)
+        if build.doubled:
+            contender.second = [
+                await opened.enter_async_context(open_replica(service, pid, build.home))
+                for pid, service in build.pids().items()
+            ]
         if build.capped:
             await set_caps(admin)
         if not build.receipts:

@@ -76,15 +76,17 @@ class OutcomeListener:
 
 
 async def run(
-    url: str, keys: Sequence[str], outcomes: OutcomeListener, *, in_flight: int, generations: int
+    urls: Sequence[str], keys: Sequence[str], outcomes: OutcomeListener, *, in_flight: int, generations: int
 ) -> LoadResult:
-    """``generations`` whole generations, ``in_flight`` at a time, over the accounts of ``keys`` in turn."""
+    """``generations`` whole generations, ``in_flight`` at a time, over the accounts of ``keys`` in turn, and for each
+    account over the gateways of ``urls`` in turn."""
     measured = LoadResult(in_flight)
     numbers = iter(range(generations))
 
     async def worker(session: aiohttp.ClientSession) -> None:
         for number in numbers:
             headers = {"Authorization": f"Bearer {keys[number % len(keys)]}", **NULL_RENDER}
+            url = urls[(number // len(keys) + number) % len(urls)]
             started = time.perf_counter()
             async with session.post(f"{url}/api/v1/generation/create", json=BODY, headers=headers) as reply:
                 answer = await reply.json()
