@@ -1,6 +1,7 @@
 """A real RabbitMQ and a real Postgres for the tests marked ``stack``."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 from uuid import uuid4
@@ -12,7 +13,18 @@ from pydantic import SecretStr
 
 from atelier_contracts import CancelRequested
 from atelier_contracts.routes import ROUTES
-from atelier_messaging import BrokerSettings, Bus, bus, connection, database, outbox, publisher, testing, topology
+from atelier_messaging import (
+    BrokerSettings,
+    Bus,
+    bus,
+    connection,
+    database,
+    majority,
+    outbox,
+    publisher,
+    testing,
+    topology,
+)
 from atelier_messaging.consumer import Handler
 from atelier_messaging.database import Pool
 from atelier_messaging.link import Link, open_link
@@ -23,6 +35,7 @@ from .server import Server, create_tables
 
 RETRY_DELAYS_S = (0.05, 0.1, 0.15)
 PUBLISH_S_MAX = 2.0  # a broker that is only busy confirms sooner: a later confirm is a second delivery
+UNCONFIRMED_S_MAX = 0.5
 RECONNECT_S = 0.1
 SWEEP_EVERY_S = 0.1
 SWEEP_AFTER_S = 0.3
@@ -85,6 +98,7 @@ async def server(server_urls: tuple[str, str], pool: Pool, monkeypatch: pytest.M
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines and pauses short enough to be waited for."""
     monkeypatch.setattr(publisher, "PUBLISH_S_MAX", PUBLISH_S_MAX)
+    monkeypatch.setattr(majority, "UNCONFIRMED_S_MAX", UNCONFIRMED_S_MAX)
     monkeypatch.setattr(connection, "RECONNECT_S", RECONNECT_S)
     monkeypatch.setattr(bus, "SWEEP_EVERY_S", SWEEP_EVERY_S)
     monkeypatch.setattr(outbox, "SWEEP_AFTER_S", SWEEP_AFTER_S)
@@ -112,6 +126,19 @@ async def amqp_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
 
 
 @pytest.fixture
+async def other_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
+    """A second way to the broker, as to a second node."""
+    async with open_link(server_urls[0]) as link:
+        yield link
+
+
+@pytest.fixture
+def first_address_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections begin with the first address of the list."""
+    monkeypatch.setattr(random, "randrange", lambda _: 0)
+
+
+@pytest.fixture
 async def database_link(database_url: str) -> AsyncIterator[Link]:
     """The way to the database of those who take it."""
     async with open_link(database_url) as link:
@@ -136,6 +163,7 @@ class Begin(Protocol):
         pool: Pool | None = None,
         replies: Replies | None = None,
         url: str | None = None,
+        installation: str | None = None,
     ) -> Bus:
         """Without a pool of its own it works on that of ``server``; without addresses it goes by ``amqp_link``."""
 
@@ -160,8 +188,11 @@ async def begin(
         pool: Pool | None = None,
         replies: Replies | None = None,
         url: str | None = None,
+        installation: str | None = None,
     ) -> Bus:
-        settings = BrokerSettings(amqp_url=SecretStr(url or amqp_link.url), prefetch=50, batch_max=20)
+        settings = BrokerSettings(
+            amqp_url=SecretStr(url or amqp_link.url), prefetch=50, batch_max=20, installation=installation
+        )
         made = Bus("test", settings, pool or server.pool)
         if handler is not None:
             made.consume(server.queue, handler)

@@ -1,9 +1,7 @@
 """A broker node that freezes, a connection that only we know to be lost: left within seconds, for the next address."""
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import aio_pika
@@ -14,26 +12,13 @@ from atelier_contracts import Envelope
 from atelier_contracts.routes import EXCHANGE, reply_key
 from atelier_messaging import BrokerSettings, Bus, PublishOutcome, connection
 from atelier_messaging.connection import BrokerConnection
-from atelier_messaging.link import Link, open_link
+from atelier_messaging.link import Link
 from atelier_messaging.testing import becomes, happens
 
 from .conftest import Begin
 from .server import Recorder, Server, request, to_outgoing
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture
-async def other_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
-    """A second way to the broker, as to a second node."""
-    async with open_link(server_urls[0]) as link:
-        yield link
-
-
-@pytest.fixture
-def first_address_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections begin with the first address of the list."""
-    monkeypatch.setattr(random, "randrange", lambda _: 0)
 
 
 async def test_a_loss_of_our_side_alone_heals_while_the_broker_still_holds_the_old_connection(

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -20,6 +21,7 @@ from atelier_messaging.connection import BrokerConnection, Preparation
 from atelier_messaging.consumer import Consumer, Handler
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letter_api import OwnDeadLetters
+from atelier_messaging.majority import PROBE_EVERY_S, ConsumerNodeWatch
 from atelier_messaging.outbox import SWEEP_EVERY_S, Outbox
 from atelier_messaging.partitions import BALANCE_EVERY_S, Partition, Share, find_partitions
 from atelier_messaging.publisher import START_S_MAX, Publisher
@@ -143,8 +145,19 @@ class Bus:
                 await self._consume_partitions(consumer)
         self.run_in_background(periodic.run_every("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")
         self.run_in_background(periodic.run_every("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
+        if self._settings.installation is not None and len(self.broker.addresses) > 1:
+            self._watch_nodes(self._settings.installation)
         async with asyncio.timeout(START_S_MAX):
             await self.broker.start()
+
+    def _watch_nodes(self, installation: str) -> None:
+        """Where there is another node to go to: leave one that stores nothing."""
+        watch = ConsumerNodeWatch(self.broker, installation, f"{self._service} watch")
+        self.run_in_background(watch.run(), "watch of the consumers' node")
+        probe = partial(self.publisher.publish_mark, installation)
+        self.run_in_background(
+            periodic.run_every("publisher's probe", PROBE_EVERY_S, probe), "watch of the publisher's node"
+        )
 
     async def _consume_partitions(self, consumer: Consumer) -> None:
         """Those of a former number too: what lies in them was sent by it. All count as the one queue that they divide,
@@ -207,8 +220,9 @@ class _Subscriptions(RabbitBroker):
         self.rank: dict[str, Any] = {"x-priority": 0}
         """Priority of the consumers on the present connection. It rises with each: the broker delivers to the newest
         connection, and not to an older one that it still holds although we have lost it."""
+        self.addresses = addresses
         self._to = addresses, name, preparations
-        self._opened: BrokerConnection | None = None
+        self.opened: BrokerConnection | None = None
 
     @property
     def usable(self) -> bool:
@@ -216,7 +230,7 @@ class _Subscriptions(RabbitBroker):
         return isinstance(self._connection, BrokerConnection) and self._connection.usable
 
     async def _connect(self) -> BrokerConnection:
-        connection = self._opened = BrokerConnection(*self._to)
+        connection = self.opened = BrokerConnection(*self._to)
         await connection.open()
         connection.close_callbacks.add(self._raise_rank)
         self.config.connect(connection)
@@ -226,8 +240,8 @@ class _Subscriptions(RabbitBroker):
     async def disconnect(self) -> None:
         """Closes the connection also where a stop did not get that far, because closing a channel failed before: it
         would reconnect forever."""
-        if self._opened is not None:
-            await self._opened.close()
+        if self.opened is not None:
+            await self.opened.close()
 
     def _raise_rank(self, *_: object) -> None:
         self.rank["x-priority"] += 1

@@ -70,7 +70,7 @@ class BrokerConnection(RobustConnection):
             reconnect_interval=RECONNECT_S,
             fail_fast=False,
         )
-        self._line = _Line()
+        self._line = Line()
         self.kwargs["transport_factory"] = self._line
         self._name = name
         self._preparations = preparations
@@ -188,7 +188,7 @@ class BrokerConnection(RobustConnection):
                 if probed_at - self._line.received_at < PROBE_EVERY_S:
                     continue
                 await self._listen(probe.ask(), probed_at)
-                if self._line.received_at < probed_at and not await _is_blocked(connection):
+                if self._line.received_at < probed_at and not await is_blocked(connection):
                     return self.leave(f"it has been silent for {SILENCE_S_MAX:g} s")
         finally:
             probe.end()
@@ -229,7 +229,7 @@ class _Probe:
             await self._channel.basic_qos(prefetch_count=1)
 
 
-class _Line(TransportFactory):
+class Line(TransportFactory):
     """The TCP connection under AMQP: when it last received a byte, and how to end it at once."""
 
     def __init__(self) -> None:
@@ -258,7 +258,7 @@ class _Line(TransportFactory):
 class _Reader(asyncio.StreamReader):
     """Records when bytes arrive."""
 
-    def __init__(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, line: Line, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=READ_AHEAD_BYTES, loop=loop)
         self._line, self._clock = line, loop
 
@@ -282,7 +282,7 @@ async def connect_first(text: str) -> AbstractConnection:
     raise last
 
 
-async def _is_blocked(connection: RawConnection) -> bool:
+async def is_blocked(connection: RawConnection) -> bool:
     """Whether the broker has announced that it reads nothing for now, because its disk or memory is full."""
     try:
         async with asyncio.timeout(BLOCKED_S):

@@ -21,6 +21,7 @@ class Link:
         self.said = bytearray()
         """Everything that clients sent, in order of arrival."""
         self._fatal: bytes | None = None
+        self._unanswered: bytes | None = None
         self.held = asyncio.Event()
         """Set once a frozen link holds something back."""
         self._flowing = asyncio.Event()
@@ -90,6 +91,11 @@ class Link:
         """The next connection on which these words are sent is cut as soon as the server begins to answer them."""
         self._fatal = words
 
+    def hold_answers_to(self, words: bytes) -> None:
+        """From now on nothing comes back over a connection on which these words are sent, and the server gets all: a
+        node that confirms nothing."""
+        self._unanswered = words
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -98,9 +104,9 @@ class Link:
             there = await asyncio.open_connection(self._parts.hostname, self._parts.port)
             try:
                 async with asyncio.TaskGroup() as both:
-                    doomed = asyncio.Event()
-                    both.create_task(self._carry(reader, there[1], doomed))
-                    both.create_task(self._carry_back(there[0], writer, doomed))
+                    doomed, unanswered = asyncio.Event(), asyncio.Event()
+                    both.create_task(self._carry(reader, there[1], doomed, unanswered))
+                    both.create_task(self._carry_back(there[0], writer, doomed, unanswered))
             finally:
                 if self._leaving:
                     self._left.append(there)
@@ -113,7 +119,13 @@ class Link:
             writer.transport.abort()
             self._carrying.discard(task)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, doomed: asyncio.Event) -> None:
+    async def _carry(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        doomed: asyncio.Event,
+        unanswered: asyncio.Event,
+    ) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
             self.said += chunk
             if not self._flowing.is_set():
@@ -122,17 +134,25 @@ class Link:
             if self._fatal is not None and self._fatal in chunk:
                 self._fatal = None
                 doomed.set()
+            if self._unanswered is not None and self._unanswered in chunk:
+                unanswered.set()
             writer.write(chunk)
             await writer.drain()
         raise ConnectionResetError
 
     async def _carry_back(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, doomed: asyncio.Event
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        doomed: asyncio.Event,
+        unanswered: asyncio.Event,
     ) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
             await self._flowing.wait()
             if doomed.is_set():
                 break
+            if unanswered.is_set():
+                continue
             writer.write(chunk)
             await writer.drain()
         raise ConnectionResetError

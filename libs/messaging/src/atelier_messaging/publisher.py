@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from time import monotonic
 from typing import cast
 
 from aio_pika.abc import AbstractChannel
@@ -23,15 +24,14 @@ from pamqp.common import FieldTable
 from atelier_contracts.routes import EXCHANGE
 from atelier_messaging import publish_window, topology
 from atelier_messaging.addresses import addresses_of
-from atelier_messaging.connection import BrokerConnection
+from atelier_messaging.connection import BrokerConnection, is_blocked
+from atelier_messaging.majority import UNCONFIRMED_S_MAX, UnconfirmedRun
 from atelier_messaging.publish_window import Publish
 from atelier_messaging.senders import Senders
 from atelier_telemetry import metrics
 
 PERSISTENT = 2
 PUBLISH_S_MAX = 5.0
-UNCONFIRMED_MAX = 3
-"""A node without a confirm for this many publishes in a row is left: it may answer and still store nothing."""
 START_S_MAX = 30.0
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Publisher:
         self.senders = Senders.from_addresses(name, url)
         self._connection: BrokerConnection | None = None
         self._channel: AbstractChannel
-        self._unconfirmed = 0
+        self._unconfirmed = UnconfirmedRun()
         for outcome in PublishOutcome:  # at 0, so that the first is an increase
             metrics.PUBLISHED.labels(outcome)
 
@@ -102,8 +102,7 @@ class Publisher:
         if not self.senders.are_known:
             await topology.mark_virtual_host(self._channel, installation)
             return
-        probe = OutgoingMessage(b"", {}, installation, installation, topology.INSTALLATION)
-        match (await self.publish([probe]))[0]:
+        match await self.publish_mark(installation):
             case PublishOutcome.UNROUTABLE:
                 raise topology.OtherTopology(topology.belongs_to_another(installation))
             case PublishOutcome.UNKNOWN:
@@ -111,6 +110,11 @@ class Publisher:
                     "the broker does not confirm whose virtual host this is: was the topology declared? "
                     "(python -m atelier_messaging.topology, as the operator)"
                 )
+
+    async def publish_mark(self, installation: str) -> PublishOutcome:
+        """Publishes the mark of the virtual host once more, which is confirmed by a node that can store it. A node that
+        cannot, again and again, is left."""
+        return (await self.publish([OutgoingMessage(b"", {}, installation, installation, topology.INSTALLATION)]))[0]
 
     async def check_partitions(self, partitions: int) -> None:
         """Raises OtherTopology where the broker's queues are declared for another number of partitions: some would be
@@ -136,6 +140,7 @@ class Publisher:
         """Publishes all at once and waits for every confirm, at most ``PUBLISH_S_MAX`` seconds."""
         if not self.is_connected:
             return [PublishOutcome.UNKNOWN] * len(window)
+        began = monotonic()
         if len(window) == 1:
             try:
                 async with asyncio.timeout(PUBLISH_S_MAX):
@@ -150,7 +155,7 @@ class Publisher:
             outcomes = [PublishOutcome.UNKNOWN if task in late else task.result() for task in tasks]
         for outcome in outcomes:
             metrics.child(metrics.PUBLISHED, outcome).inc()
-        self._leave_unconfirming_node(outcomes)
+        await self._leave_unconfirming_node(outcomes, monotonic() - began)
         return outcomes
 
     async def publish_window(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
@@ -173,11 +178,12 @@ class Publisher:
         """Waits for every confirm of a written window, at most ``PUBLISH_S_MAX`` seconds."""
         if not written.confirmations:
             return [PublishOutcome.UNKNOWN] * written.size
+        began = monotonic()
         await asyncio.wait(written.confirmations, timeout=PUBLISH_S_MAX)
         outcomes = [_outcome_of(confirmation) for confirmation in written.confirmations]
         for outcome, count in Counter(outcomes).items():
             metrics.PUBLISHED.labels(outcome).inc(count)
-        self._leave_unconfirming_node(outcomes)
+        await self._leave_unconfirming_node(outcomes, monotonic() - began)
         return outcomes
 
     def _to_publish(self, outgoing: OutgoingMessage) -> Publish:
@@ -190,11 +196,14 @@ class Publisher:
         )
         return Publish(outgoing.body, outgoing.exchange, outgoing.routing_key, properties)
 
-    def _leave_unconfirming_node(self, outcomes: Sequence[PublishOutcome]) -> None:
-        self._unconfirmed = self._unconfirmed + 1 if all(o is PublishOutcome.UNKNOWN for o in outcomes) else 0
-        if self._unconfirmed >= UNCONFIRMED_MAX and self._connection is not None and self.is_connected:
-            self._unconfirmed = 0
-            self._connection.leave(f"it confirmed none of {UNCONFIRMED_MAX} publishes in a row")
+    async def _leave_unconfirming_node(self, outcomes: Sequence[PublishOutcome], took_s: float) -> None:
+        if any(outcome is not PublishOutcome.UNKNOWN for outcome in outcomes):
+            return self._unconfirmed.end()
+        connection = self._connection
+        if connection is None or not connection.usable or connection.transport is None:
+            return
+        if not await is_blocked(connection.transport.connection) and self._unconfirmed.add(took_s):
+            connection.leave(f"it confirmed no publish for {UNCONFIRMED_S_MAX:g} s and more")
 
     async def _publish_one(self, outgoing: OutgoingMessage) -> PublishOutcome:
         headers = cast(FieldTable, {**outgoing.headers, "CC": list(outgoing.cc)} if outgoing.cc else outgoing.headers)
