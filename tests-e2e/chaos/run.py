@@ -33,7 +33,8 @@ from whole_system.subscriber import rebuild_balances
 from whole_system.world import World
 
 WATCH_EVERY_S = 1.0
-QUIET_S_MAX = 150.0
+QUIET_S_MAX = 400.0
+"""The session looks at a discard after 5 s, then twice as long each time: after 320 s for the seventh time."""
 IN_FLIGHT_MAX = 200
 """With more sagas under way the clients rest: what waits longer than its deadline has a right to expire."""
 RECOVERED_SHARE = 0.8

@@ -65,7 +65,8 @@ async def test_a_key_whose_first_request_died_unanswered_leads_to_what_that_paid
 
     again = await world.client.post("/v1/generations", headers=keyed, json=with_data(picture()))
 
-    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    assert again.status_code == 201, again.text
+    assert again.json()["id"] == first.json()["id"]
     assert len(world.neighbours.started) == 1
 
 
